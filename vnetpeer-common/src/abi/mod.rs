@@ -1,0 +1,94 @@
+//! Layout of every BPF map: one Rust definition for the kernel programs and for user space.
+//!
+//! All types are `#[repr(C)]` and derive [`bytemuck::Pod`], so padding, `bool` and enums do not
+//! compile. Integers are in host order unless a field says otherwise; addresses are in wire order.
+//! A change of any layout raises [`ABI_VERSION`], which is part of the pin path.
+
+mod counters;
+mod host;
+mod network;
+mod trie;
+
+pub use counters::{DropCounter, DropEvent, Meter};
+pub use host::{AddressKey, Config, Vtep, vtep_flags};
+pub use network::{
+    Link, NextHop, Nic, RelationKey, Roots, Vnet, link_flags, next_hop_kind, nic_flags, vnet_flags,
+};
+pub use trie::{Entry, Node4, Node6, TRIE_FANOUT};
+
+/// Version of everything in this module.
+pub const ABI_VERSION: u32 = 1;
+
+/// Drop reasons that fit in one slot of [`maps::DROPS`].
+pub const DROP_REASONS_MAX: u32 = 64;
+
+/// UDP port of VXLAN (RFC 7348 §8).
+pub const VXLAN_PORT: u16 = 4789;
+
+/// Names of the maps, at most 15 bytes each (the kernel keeps no more).
+pub mod maps {
+    /// Array, interface index → [`crate::types::NicId`] of the workload behind it.
+    pub const IFACES: &str = "IFACES";
+    /// Array, [`crate::types::NicId`] → [`super::Nic`], local and remote NICs.
+    pub const NICS: &str = "NICS";
+    /// Array, [`crate::types::VnetId`] → [`super::Vnet`].
+    pub const VNETS: &str = "VNETS";
+    /// Array, [`crate::types::TableId`] → [`super::Roots`] of effective routes.
+    pub const ROUTES: &str = "ROUTES";
+    /// Array, node index → [`super::Node4`]; node 0 is never used.
+    pub const TRIE_V4: &str = "TRIE_V4";
+    /// Array, node index → [`super::Node6`]; node 0 is never used.
+    pub const TRIE_V6: &str = "TRIE_V6";
+    /// Array, [`crate::types::NextHopId`] → [`super::NextHop`].
+    pub const NEXT_HOPS: &str = "NEXT_HOPS";
+    /// Array, [`crate::types::LinkId`] → [`super::Link`].
+    pub const LINKS: &str = "LINKS";
+    /// Hash, [`super::RelationKey`] → [`crate::types::LinkId`] of the receiving side.
+    pub const RELATIONS: &str = "RELATIONS";
+    /// Array, [`crate::types::VtepId`] → [`super::Vtep`].
+    pub const VTEPS: &str = "VTEPS";
+    /// Hash, [`crate::types::Addr`] → [`crate::types::VtepId`].
+    pub const VTEP_ADDRS: &str = "VTEP_ADDRS";
+    /// Hash, [`super::AddressKey`] → 1: addresses of a NIC beyond the first of each family.
+    pub const NIC_ADDRS: &str = "NIC_ADDRS";
+    /// Array of one [`super::Config`].
+    pub const CONFIG: &str = "CONFIG";
+    /// Per-CPU array, [`crate::types::LinkId`] → [`super::Meter`].
+    pub const METERS: &str = "METERS";
+    /// Per-CPU array, `slot * DROP_REASONS_MAX + reason` → [`super::DropCounter`].
+    pub const DROPS: &str = "DROPS";
+    /// Ring buffer of [`super::DropEvent`].
+    pub const EVENTS: &str = "EVENTS";
+    /// Per-CPU array of one `u64`: events that found the ring full.
+    pub const EVENTS_LOST: &str = "EVENTS_LOST";
+}
+
+/// Default capacities; the loader may raise them before the maps are created.
+pub mod capacity {
+    /// Highest interface index plus one.
+    pub const IFACES: u32 = 65_536;
+    /// Highest NIC id plus one (Azure: 65,536 NICs per region and subscription).
+    pub const NICS: u32 = 65_536;
+    /// Highest VNet id plus one.
+    pub const VNETS: u32 = 16_384;
+    /// Highest route table id plus one.
+    pub const ROUTES: u32 = 16_384;
+    /// IPv4 trie nodes, 1 KiB each.
+    pub const TRIE_V4: u32 = 16_384;
+    /// IPv6 trie nodes, 1,072 bytes each.
+    pub const TRIE_V6: u32 = 8_192;
+    /// Distinct next hops.
+    pub const NEXT_HOPS: u32 = 65_536;
+    /// Highest link id plus one.
+    pub const LINKS: u32 = 65_536;
+    /// Pairs of peered VNets, counted once per direction.
+    pub const RELATIONS: u32 = 65_536;
+    /// Highest VTEP id plus one.
+    pub const VTEPS: u32 = 4_096;
+    /// NIC addresses beyond the first of each family.
+    pub const NIC_ADDRS: u32 = 65_536;
+    /// NICs of this host that have drop counters of their own; slot 0 is the host itself.
+    pub const DROP_SLOTS: u32 = 1_024;
+    /// Bytes of the event ring, a power of two and a multiple of the page size.
+    pub const EVENTS: u32 = 256 * 1024;
+}

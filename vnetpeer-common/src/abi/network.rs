@@ -1,0 +1,145 @@
+//! Virtual networks, NICs, routes and links.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::Entry;
+use crate::types::{LinkId, Mac, NicId, TableId, VnetId, VtepId};
+
+/// Bits of [`Nic::flags`].
+pub mod nic_flags {
+    /// The entry is in use.
+    pub const PRESENT: u32 = 1;
+    /// `enableIPForwarding`: may send from, and be handed packets for, addresses that are not its own.
+    pub const FORWARDING: u32 = 1 << 1;
+    /// [`super::super::maps::NIC_ADDRS`] holds more of its addresses.
+    pub const MORE_ADDRESSES: u32 = 1 << 2;
+    /// The host end is a veth whose peer is in another namespace: deliver with `bpf_redirect_peer`.
+    pub const DELIVER_PEER: u32 = 1 << 3;
+    /// The interface takes frames that XDP redirects to it.
+    pub const DELIVER_XDP: u32 = 1 << 4;
+}
+
+/// A network interface, local or remote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct Nic {
+    /// Bits of [`nic_flags`].
+    pub flags: u32,
+    /// Its virtual network.
+    pub vnet: VnetId,
+    /// The host that has it; `NONE` for this host.
+    pub vtep: VtepId,
+    /// The effective routes of its subnet (local NICs only).
+    pub table: TableId,
+    /// The interface on this host behind which the workload sits (local NICs only).
+    pub ifindex: u32,
+    /// Its row of drop counters (local NICs only).
+    pub slot: u32,
+    /// The guest's own MAC address (local NICs only).
+    pub mac: Mac,
+    /// Largest IP packet that the interface takes, in bytes; 0 where unknown (remote NICs).
+    pub mtu: u16,
+    /// Primary IPv4 address, or zeros.
+    pub ipv4: [u8; 4],
+    /// The virtual router's IPv4 address in the NIC's subnet: the source of ICMP errors. Or zeros.
+    pub gateway_ipv4: [u8; 4],
+    /// Primary IPv6 address, or zeros.
+    pub ipv6: [u8; 16],
+    /// Zero.
+    pub reserved: [u32; 2],
+}
+
+/// Bits of [`Vnet::flags`].
+pub mod vnet_flags {
+    /// At least one of its NICs lives on this host.
+    pub const HOSTED: u32 = 1;
+}
+
+/// A virtual network: who lives where in it, and whose address space is whose around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct Vnet {
+    /// Bits of [`vnet_flags`].
+    pub flags: u32,
+    /// Zero.
+    pub reserved: [u32; 3],
+    /// Trie of its own address space: leaf = NIC id, or 0 where no NIC has the address.
+    pub endpoints: Roots,
+    /// Trie of its peers' address spaces as last synced: leaf = id of this VNet's link to the peer.
+    pub peers: Roots,
+}
+
+/// Roots of a pair of tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct Roots {
+    /// IPv4.
+    pub v4: Entry,
+    /// IPv6.
+    pub v6: Entry,
+}
+
+/// Values of [`NextHop::kind`].
+pub mod next_hop_kind {
+    /// Route of type `None`: drop.
+    pub const NONE: u32 = 0;
+    /// An address of virtual network `target`: its own (link is none) or a peered one.
+    pub const VNET: u32 = 1;
+    /// The NIC `target`, whatever the destination address: a virtual appliance or an uplink.
+    pub const NIC: u32 = 2;
+    /// The route names a next hop that cannot be reached.
+    pub const UNREACHABLE: u32 = 3;
+    /// Route to the Internet, and no host offers an uplink for this VNet.
+    pub const NO_UPLINK: u32 = 4;
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct NextHop {
+    /// One of [`next_hop_kind`].
+    pub kind: u32,
+    /// A VNet id or a NIC id, by kind.
+    pub target: u32,
+    /// The link that the packet leaves over, A→B; none inside the VNet.
+    pub link: LinkId,
+    /// The other side's link, B→A.
+    pub reverse: LinkId,
+}
+
+/// Bits of [`Link::flags`].
+pub mod link_flags {
+    /// Both sides are `Connected`.
+    pub const CONNECTED: u32 = 1;
+    /// `allowVirtualNetworkAccess`.
+    pub const ALLOW_ACCESS: u32 = 1 << 1;
+    /// `allowForwardedTraffic`: take packets whose source is outside the peer's address space.
+    pub const ALLOW_FORWARDED: u32 = 1 << 2;
+}
+
+/// One directed peering object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct Link {
+    /// Bits of [`link_flags`].
+    pub flags: u32,
+    /// The VNet that owns the object.
+    pub vnet: VnetId,
+    /// The VNet that it points at.
+    pub remote: VnetId,
+    /// The object of the other side.
+    pub reverse: LinkId,
+}
+
+/// Key of the relation map: "how does `vnet` stand to `remote`?"
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct RelationKey {
+    /// The VNet that asks, the receiving one.
+    pub vnet: VnetId,
+    /// The VNet that the packet comes from.
+    pub remote: VnetId,
+}
+
+const _: () = assert!(size_of::<Nic>() == 64, "a NIC is one cache line");
+const _: () = assert!(size_of::<NicId>() == size_of::<u32>(), "leaves carry NIC ids");

@@ -1,0 +1,181 @@
+//! The inbound path: a frame on the underlay interface.
+//!
+//! What is not VXLAN for one of this host's tunnel endpoints is the host's own and passes. From there
+//! on everything fails closed: the outer source must be a host of the deployment, the overlay source
+//! a NIC that lives there, the overlay target a NIC of this host in the network that the VNI names,
+//! and the two networks the same or peered.
+
+use super::{
+    Address, Family, Headers, OUTER_V4_LEN, OUTER_V6_LEN, Packet, Tables, Verdict,
+    deliver::{admit, deliver},
+    encap::{OuterV4, OuterV6},
+    outbound::{Trail, drop_frame},
+    parse,
+};
+use crate::{
+    abi::{VXLAN_PORT, nic_flags, vnet_flags},
+    reason::DropReason,
+    types::{Addr, LinkId, Mac, NicId, V4, VnetId},
+    wire::{Ethernet, Ipv4, Vxlan, ethertype, protocol},
+};
+
+/// An accepted tunnel header.
+struct Tunnel {
+    family: Family,
+    source: Addr,
+    vxlan: Vxlan,
+}
+
+/// Decides what happens to a frame from the underlay.
+#[inline(always)]
+pub fn inbound<P: Packet, T: Tables>(p: &mut P, tables: &T) -> Verdict {
+    let Some(tunnel) = tunnel(p, tables) else { return Verdict::Pass };
+    let mut trail = Trail::default();
+    match accept(p, tables, &tunnel, &mut trail) {
+        Ok(verdict) => verdict,
+        Err(reason) => drop_frame(p, tables, reason, &trail),
+    }
+}
+
+/// The tunnel header, if the frame is VXLAN for this host.
+#[inline(always)]
+fn tunnel<P: Packet, T: Tables>(p: &mut P, tables: &T) -> Option<Tunnel> {
+    let ethernet = p.get::<Ethernet>(0)?;
+    match ethernet.ethertype.get() {
+        ethertype::IPV4 => tunnel_v4(p, tables),
+        ethertype::IPV6 => tunnel_v6(p, tables),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn tunnel_v4<P: Packet, T: Tables>(p: &mut P, tables: &T) -> Option<Tunnel> {
+    p.pull(OUTER_V4_LEN)?;
+    let outer = p.get::<OuterV4>(0)?;
+    let fragment = outer.ip.fragment.get() & !Ipv4::DONT_FRAGMENT != 0;
+    let ours = outer.ip.version_ihl == 0x45
+        && outer.ip.protocol == protocol::UDP
+        && !fragment
+        && outer.udp.ports.dst.get() == VXLAN_PORT
+        && V4::new(tables.config()?.vtep[0].low_octets()) == outer.ip.dst;
+    ours.then_some(Tunnel { family: Family::V4, source: outer.ip.src.into(), vxlan: outer.vxlan })
+}
+
+#[inline(always)]
+fn tunnel_v6<P: Packet, T: Tables>(p: &mut P, tables: &T) -> Option<Tunnel> {
+    p.pull(OUTER_V6_LEN)?;
+    let outer = p.get::<OuterV6>(0)?;
+    let ours = outer.ip.next_header == protocol::UDP
+        && outer.udp.ports.dst.get() == VXLAN_PORT
+        && tables.config()?.vtep[1].to_v6() == outer.ip.dst;
+    ours.then_some(Tunnel { family: Family::V6, source: outer.ip.src.into(), vxlan: outer.vxlan })
+}
+
+/// The two ends of the overlay path, after all checks.
+struct Ends {
+    source_vnet: VnetId,
+    target: NicId,
+    inner: Family,
+}
+
+#[inline(always)]
+fn accept<P: Packet, T: Tables>(
+    p: &mut P,
+    tables: &T,
+    tunnel: &Tunnel,
+    trail: &mut Trail,
+) -> Result<Verdict, DropReason> {
+    let ends = check_ends(p, tables, tunnel, trail)?;
+    p.pull_outer(tunnel.family, ends.inner).ok_or(DropReason::DecapFailed)?;
+    match ends.inner {
+        Family::V4 => {
+            let headers = parse::ipv4(p)?;
+            enter(p, tables, &headers, &ends, trail)
+        }
+        Family::V6 => {
+            let headers = parse::ipv6(p)?;
+            enter(p, tables, &headers, &ends, trail)
+        }
+    }
+}
+
+/// Admits the decapsulated packet to the target NIC and meters it.
+#[inline(always)]
+fn enter<P: Packet, T: Tables, A: Address>(
+    p: &mut P,
+    tables: &T,
+    headers: &Headers<A>,
+    ends: &Ends,
+    trail: &mut Trail,
+) -> Result<Verdict, DropReason> {
+    trail.readable = true;
+    let nic = tables.nic(ends.target).ok_or(DropReason::NicNotHosted)?;
+    let link = admit(tables, headers, ends.source_vnet, LinkId::NONE, ends.target, nic)?;
+    trail.link = link;
+    let size = parse::wire_size(p, headers)?;
+    let verdict = deliver::<P, A>(p, ends.target, nic)?;
+    if link.is_some() {
+        tables.meter_ingress(link, size.packets, size.bytes);
+    }
+    Ok(verdict)
+}
+
+/// Checks everything that the outer and overlay headers claim.
+#[inline(always)]
+fn check_ends<P: Packet, T: Tables>(
+    p: &mut P,
+    tables: &T,
+    tunnel: &Tunnel,
+    trail: &mut Trail,
+) -> Result<Ends, DropReason> {
+    let at = tunnel.family.outer_len();
+    p.pull(at + size_of::<Ethernet>()).ok_or(DropReason::VxlanInvalid)?;
+    let overlay = p.get::<Ethernet>(at).ok_or(DropReason::VxlanInvalid)?;
+    let source = Mac::from(overlay.src).nic().unwrap_or(NicId::NONE);
+    let source_vnet = check_source(tables, tunnel, source)?;
+    trail.source_nic = source;
+    let vni = VnetId(tunnel.vxlan.vni().ok_or(DropReason::VxlanInvalid)?);
+    let hosted = tables.vnet(vni).is_some_and(|vnet| vnet.flags & vnet_flags::HOSTED != 0);
+    if !hosted {
+        return Err(DropReason::VniNotHosted);
+    }
+    let target = Mac::from(overlay.dst).nic().ok_or(DropReason::NicNotHosted)?;
+    let nic = tables.nic(target).ok_or(DropReason::NicNotHosted)?;
+    if nic.flags & nic_flags::PRESENT == 0 || nic.vtep.is_some() {
+        return Err(DropReason::NicNotHosted);
+    }
+    trail.nic = target;
+    trail.slot = nic.slot;
+    if nic.vnet != vni {
+        return Err(DropReason::VniMismatch);
+    }
+    let inner = match overlay.ethertype.get() {
+        ethertype::IPV4 => Family::V4,
+        ethertype::IPV6 => Family::V6,
+        _ => return Err(DropReason::VxlanInvalid),
+    };
+    Ok(Ends { source_vnet, target, inner })
+}
+
+/// The source NIC must live on the host that the packet comes from. Only a packet that fails pays
+/// for the hash lookup that tells an unknown host from a known one.
+#[inline(always)]
+fn check_source<T: Tables>(
+    tables: &T,
+    tunnel: &Tunnel,
+    source: NicId,
+) -> Result<VnetId, DropReason> {
+    let nic = tables.nic(source).filter(|nic| nic.flags & nic_flags::PRESENT != 0);
+    let lives_there = nic.is_some_and(|nic| {
+        nic.vtep.is_some()
+            && tables
+                .vtep(nic.vtep)
+                .is_some_and(|vtep| vtep.remote.to_v6() == tunnel.source.to_v6())
+    });
+    match nic {
+        Some(nic) if lives_there => Ok(nic.vnet),
+        _ if tables.vtep_by_address(tunnel.source).is_none() => Err(DropReason::VtepUnknown),
+        Some(_) => Err(DropReason::SourceNicElsewhere),
+        None => Err(DropReason::SourceNicUnknown),
+    }
+}

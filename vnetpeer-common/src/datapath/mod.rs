@@ -1,0 +1,35 @@
+//! Every per-packet decision, free of aya, of `unsafe` and of allocation.
+//!
+//! The core is generic over [`Packet`] (bytes of one frame) and [`Tables`] (lookups and counters).
+//! The kernel programs, the tests, the fuzzers and `trace` run this same code.
+//!
+//! *Outbound* and *inbound* are seen from the NIC, as network security groups see them: [`outbound`]
+//! handles a frame that a workload sent, [`inbound`] one that came from another host over the
+//! underlay. *Egress* and *ingress* are used for meters only, seen from the VNet.
+//!
+//! Everything is `#[inline(always)]`: a call costs as much as three array lookups, and packet
+//! pointers must not cross a function that the verifier checks on its own.
+
+mod address;
+mod arp;
+mod deliver;
+mod encap;
+mod icmp_error;
+mod inbound;
+mod ndp;
+mod outbound;
+mod packet;
+mod parse;
+mod route;
+mod tables;
+mod verdict;
+
+pub use address::Address;
+pub use encap::{Family, OUTER_V4_LEN, OUTER_V6_LEN};
+pub use inbound::inbound;
+pub use outbound::outbound;
+pub use packet::{OFFSET_MAX, Packet};
+pub use parse::Headers;
+pub use route::{lookup4, lookup6};
+pub use tables::Tables;
+pub use verdict::{Delivery, Transmission, Verdict};

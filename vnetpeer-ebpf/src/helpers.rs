@@ -1,0 +1,114 @@
+//! Safe wrappers of the kernel helpers that the programs call, and the note from XDP to TC.
+
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, xdp_action},
+    helpers::generated::{bpf_jiffies64, bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer},
+    programs::{TcContext, XdpContext},
+};
+use bytemuck::{Pod, Zeroable};
+use vnetpeer_common::{
+    datapath::{Delivery, Transmission, Verdict},
+    types::NicId,
+};
+
+/// The interface that a packet came in on.
+#[inline(always)]
+pub(crate) fn tc_ifindex(ctx: &TcContext) -> u32 {
+    // SAFETY: the context pointer is valid while the program runs, and `ifindex` is readable.
+    unsafe { (*ctx.skb.skb).ifindex }
+}
+
+/// The interface that a frame came in on.
+#[inline(always)]
+pub(crate) fn xdp_ifindex(ctx: &XdpContext) -> u32 {
+    // SAFETY: the context pointer is valid while the program runs.
+    unsafe { (*ctx.ctx).ingress_ifindex }
+}
+
+/// Sends the packet out of an interface.
+#[inline(always)]
+pub(crate) fn redirect(ifindex: u32) -> i32 {
+    // SAFETY: the helper takes any index; an unknown one drops the packet.
+    action(unsafe { bpf_redirect(ifindex, 0) })
+}
+
+/// Hands the packet to the peer of a veth, in the other namespace.
+#[inline(always)]
+pub(crate) fn redirect_peer(ifindex: u32) -> i32 {
+    // SAFETY: the helper takes any index; one that is no veth drops the packet.
+    action(unsafe { bpf_redirect_peer(ifindex, 0) })
+}
+
+/// Sends the packet out of an interface, with the MAC address from the kernel's neighbour table.
+#[inline(always)]
+pub(crate) fn redirect_neigh(ifindex: u32) -> i32 {
+    // SAFETY: without parameters the helper looks the destination up itself.
+    action(unsafe { bpf_redirect_neigh(ifindex, core::ptr::null_mut(), 0, 0) })
+}
+
+#[inline(always)]
+fn action(result: i64) -> i32 {
+    i32::try_from(result).unwrap_or(TC_ACT_SHOT)
+}
+
+/// Sends the frame out of an interface.
+#[inline(always)]
+pub(crate) fn xdp_redirect(ifindex: u32) -> u32 {
+    // SAFETY: the helper takes any index; an unknown one drops the frame.
+    u32::try_from(unsafe { bpf_redirect(ifindex, 0) }).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// Kernel jiffies.
+#[inline(always)]
+pub(crate) fn jiffies() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_jiffies64() }
+}
+
+/// What an XDP program decided, left beside the packet for `vnp_tc_deliver`. Packets of one flow have
+/// equal notes, so GRO merges them.
+#[derive(Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Note {
+    magic: u32,
+    action: u32,
+    ifindex: u32,
+    flags: u32,
+}
+
+impl Note {
+    /// Bytes beside the packet.
+    pub(crate) const LEN: usize = size_of::<Self>();
+    const MAGIC: u32 = u32::from_be_bytes(*b"VnP1");
+    const DELIVER: u32 = 1;
+    const TRANSMIT: u32 = 2;
+
+    /// Hand it to a workload.
+    #[inline(always)]
+    pub(crate) const fn deliver(to: Delivery) -> Self {
+        Self { magic: Self::MAGIC, action: Self::DELIVER, ifindex: to.ifindex, flags: to.flags }
+    }
+
+    /// Send it to another host.
+    #[inline(always)]
+    pub(crate) const fn transmit(to: Transmission) -> Self {
+        Self { magic: Self::MAGIC, action: Self::TRANSMIT, ifindex: to.ifindex, flags: to.flags }
+    }
+
+    /// Whether this is a note and not somebody else's metadata.
+    #[inline(always)]
+    pub(crate) const fn is_ours(&self) -> bool {
+        self.magic == Self::MAGIC
+    }
+
+    /// The verdict that it carries.
+    #[inline(always)]
+    pub(crate) const fn verdict(&self) -> Option<Verdict> {
+        let (ifindex, flags) = (self.ifindex, self.flags);
+        match self.action {
+            Self::DELIVER => Some(Verdict::Deliver(Delivery { nic: NicId::NONE, ifindex, flags })),
+            Self::TRANSMIT => Some(Verdict::Transmit(Transmission { ifindex, flags })),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The programs: one per hook and direction. They turn the core's verdict into an action and decide
+//! nothing themselves.
+//!
+//! - `vnp_tc_out`, `vnp_xdp_out`: a workload's interface; what the workload sends.
+//! - `vnp_tc_in`, `vnp_xdp_in`: the underlay interface; what other hosts send.
+//! - `vnp_tc_deliver`: behind an XDP program on the same interface; finishes what XDP cannot, from the
+//!   note that the XDP program left beside the packet.
+#![no_std]
+#![no_main]
+#![expect(
+    missing_docs,
+    unreachable_pub,
+    reason = "the program macros generate entry points without documentation; the functions have it"
+)]
+
+mod frame;
+mod helpers;
+mod maps;
+mod tables;
+
+use aya_ebpf::{
+    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use vnetpeer_common::{
+    abi::{nic_flags, vtep_flags},
+    datapath::{Delivery, Tables, Transmission, Verdict, inbound, outbound},
+};
+
+use crate::{
+    frame::{TcFrame, XdpFrame},
+    helpers::Note,
+    tables::Maps,
+};
+
+/// TC, ingress of a workload's interface.
+#[classifier]
+pub fn vnp_tc_out(ctx: TcContext) -> i32 {
+    let ifindex = helpers::tc_ifindex(&ctx);
+    let mut frame = TcFrame::new(ctx);
+    match outbound(&mut frame, &Maps, ifindex) {
+        Verdict::Pass => TC_ACT_UNSPEC,
+        verdict => tc_action(&frame, verdict, ifindex),
+    }
+}
+
+/// TC, ingress of the underlay interface.
+#[classifier]
+pub fn vnp_tc_in(ctx: TcContext) -> i32 {
+    let ifindex = helpers::tc_ifindex(&ctx);
+    let mut frame = TcFrame::new(ctx);
+    let verdict = inbound(&mut frame, &Maps);
+    tc_action(&frame, verdict, ifindex)
+}
+
+/// XDP on a workload's interface.
+#[xdp]
+pub fn vnp_xdp_out(ctx: XdpContext) -> u32 {
+    let ifindex = helpers::xdp_ifindex(&ctx);
+    let mut frame = XdpFrame::new(ctx);
+    let verdict = outbound(&mut frame, &Maps, ifindex);
+    xdp_act(&frame, verdict)
+}
+
+/// XDP on the underlay interface.
+#[xdp]
+pub fn vnp_xdp_in(ctx: XdpContext) -> u32 {
+    let mut frame = XdpFrame::new(ctx);
+    let verdict = inbound(&mut frame, &Maps);
+    xdp_act(&frame, verdict)
+}
+
+/// TC, ingress of an interface that an XDP program handles.
+///
+/// A frame without a note is the host's own on the underlay, and nobody's on a workload's interface.
+#[classifier]
+pub fn vnp_tc_deliver(ctx: TcContext) -> i32 {
+    let ifindex = helpers::tc_ifindex(&ctx);
+    let frame = TcFrame::new(ctx);
+    match frame.note() {
+        Some(note) => match note.verdict() {
+            Some(verdict) => tc_action(&frame, verdict, ifindex),
+            None => TC_ACT_SHOT,
+        },
+        None if Maps.nic_of_interface(ifindex).is_some() => TC_ACT_SHOT,
+        None => TC_ACT_UNSPEC,
+    }
+}
+
+#[inline(always)]
+fn tc_action(frame: &TcFrame, verdict: Verdict, ifindex: u32) -> i32 {
+    match verdict {
+        Verdict::Pass => TC_ACT_UNSPEC,
+        Verdict::Deliver(to) => deliver(frame, to),
+        Verdict::Transmit(to) => transmit(to),
+        Verdict::Reply => helpers::redirect(ifindex),
+        Verdict::Drop(_) => TC_ACT_SHOT,
+    }
+}
+
+#[inline(always)]
+fn deliver(frame: &TcFrame, to: Delivery) -> i32 {
+    frame.address_to_host();
+    if to.flags & nic_flags::DELIVER_PEER != 0 {
+        helpers::redirect_peer(to.ifindex)
+    } else {
+        helpers::redirect(to.ifindex)
+    }
+}
+
+/// While the next hop's MAC address is unknown, the kernel's neighbour table resolves it.
+#[inline(always)]
+fn transmit(to: Transmission) -> i32 {
+    if to.flags & vtep_flags::RESOLVED != 0 {
+        helpers::redirect(to.ifindex)
+    } else {
+        helpers::redirect_neigh(to.ifindex)
+    }
+}
+
+/// XDP redirects where the target takes such frames; the rest goes up the stack of this interface
+/// with a note for [`vnp_tc_deliver`], which also lets GRO merge it first.
+#[inline(always)]
+fn xdp_act(frame: &XdpFrame, verdict: Verdict) -> u32 {
+    const TRANSMIT_XDP: u32 = vtep_flags::RESOLVED | vtep_flags::TRANSMIT_XDP;
+    match verdict {
+        Verdict::Pass => xdp_action::XDP_PASS,
+        Verdict::Deliver(to) if to.flags & nic_flags::DELIVER_XDP != 0 => {
+            helpers::xdp_redirect(to.ifindex)
+        }
+        Verdict::Transmit(to) if to.flags & TRANSMIT_XDP == TRANSMIT_XDP => {
+            helpers::xdp_redirect(to.ifindex)
+        }
+        Verdict::Deliver(to) => frame.pass_with_note(Note::deliver(to)),
+        Verdict::Transmit(to) => frame.pass_with_note(Note::transmit(to)),
+        Verdict::Reply => xdp_action::XDP_TX,
+        Verdict::Drop(_) => xdp_action::XDP_DROP,
+    }
+}
+
+/// Never reached: the core has no panicking operation, and `cargo xtask verify` refuses an object
+/// that links panic code.
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+// SAFETY: the loader reads this section; nothing else has the name.
+#[unsafe(link_section = "license")]
+// SAFETY: see above.
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
