@@ -1,0 +1,32 @@
+//! `cargo xtask bench`: measurements on loaded programs and whole deployments.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+
+use crate::{
+    build::{self, Host},
+    setup, shell, workspace,
+};
+
+/// Arguments of the command.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only benchmarks whose name contains this.
+    name: Option<String>,
+    /// Also write the results to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Builds everything optimised and becomes the benchmark program.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    setup::for_kernel()?;
+    build::all(Host::Benchmarks)?;
+    let mut bench = Command::new(workspace::binary("release", "bench")?);
+    bench.args(&args.name);
+    if let Some(file) = &args.json {
+        bench.arg("--json").arg(file);
+    }
+    match shell::replace(&mut bench)? {}
+}

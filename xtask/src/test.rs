@@ -1,0 +1,66 @@
+//! `cargo xtask test`: all tests, or one area of them.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::{
+    build::{self, Host},
+    setup, shell,
+    workspace::{self, HOST_CRATES},
+};
+
+/// Arguments of the command.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only tests whose path contains this, for example `metering`.
+    filter: Option<String>,
+    /// Further options of the test runner, after `--`.
+    #[arg(last = true)]
+    extra: Vec<String>,
+}
+
+/// Builds everything and runs the tests that the arguments select.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if shell::is_root() {
+        setup::for_kernel()?;
+    } else {
+        println!("not root: tests that load programs or build namespaces skip themselves");
+    }
+    // Tests that spawn `vnetpeer` take the program that this leaves in the target folder.
+    build::all(Host::Debug)?;
+    if shell::find("cargo-nextest").is_some() { with_nextest(args) } else { with_cargo(args) }
+}
+
+/// Runs everything, as CI does.
+pub(crate) fn all() -> Result<()> {
+    run(&Args { filter: None, extra: Vec::new() })
+}
+
+fn with_nextest(args: &Args) -> Result<()> {
+    if args.filter.is_none() {
+        // nextest does not run the examples in documentation. They come first, so that its
+        // own summary, which tells how many tests ran, is what closes the output.
+        shell::run(workspace::cargo().args(["test", "--doc", "--quiet"]).args(HOST_CRATES))?;
+    }
+    let mut nextest = workspace::cargo();
+    nextest.args(["nextest", "run"]).args(HOST_CRATES).args(&args.filter).args(&args.extra);
+    shell::run(require_kernel(&mut nextest))
+}
+
+fn with_cargo(args: &Args) -> Result<()> {
+    let mut test = workspace::cargo();
+    test.arg("test").args(HOST_CRATES).args(&args.filter).arg("--").args(&args.extra);
+    // As the nextest configuration does: several deployments at once fit on a small machine,
+    // one for every core does not.
+    test.env("RUST_TEST_THREADS", "2");
+    shell::run(require_kernel(&mut test))
+}
+
+/// Root can do all that the kernel tests need, so there a test that skips itself has failed.
+fn require_kernel(command: &mut Command) -> &mut Command {
+    if shell::is_root() {
+        command.env("VNETPEER_REQUIRE_KERNEL", "1");
+    }
+    command
+}
