@@ -42,10 +42,10 @@ pub(super) fn answer<P: Packet, T: Tables>(
     request.target.lookup(tables, &vnet.endpoints).ok_or(DropReason::ArpInvalid)?;
 
     let arp = p.get_mut::<Arp>(ETHERNET_LEN).ok_or(DropReason::Malformed)?;
-    let (asker, asked) = (arp.sender, arp.target);
+    let (asker, wanted) = (arp.sender, arp.target);
     arp.operation = U16::new(ARP_REPLY);
     arp.sender_mac = Mac::ROUTER.into();
-    arp.sender = asked;
+    arp.sender = wanted;
     arp.target_mac = nic.mac.into();
     arp.target = asker;
     let ethernet = p.get_mut::<Ethernet>(0).ok_or(DropReason::Malformed)?;

@@ -13,7 +13,8 @@ use crate::{
     reason::DropReason,
     types::{Mac, NicId, V4, VnetId},
     wire::{
-        ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, U16, U32, Udp, Vxlan, Wire, ethertype, protocol,
+        ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, U16, U32, Udp, Vxlan, Wire, ethertype, len_of,
+        protocol,
     },
 };
 
@@ -110,7 +111,7 @@ fn push_v4<P: Packet, A: Address>(
     let mut ip = Ipv4 {
         version_ihl: 0x45,
         tos: 0,
-        total_len: U16::new(saturate(udp_len + Ipv4::LEN as u32)),
+        total_len: U16::new(saturate(udp_len + len_of::<Ipv4>())),
         id: U16::new(0),
         fragment: U16::new(Ipv4::DONT_FRAGMENT),
         ttl: OUTER_TTL,
@@ -181,21 +182,21 @@ fn outer_ethernet(vtep: &Vtep, ethertype: u16) -> Ethernet {
 /// Bytes of the UDP datagram that carries the packet.
 #[inline(always)]
 const fn udp_len<A>(headers: &Headers<A>) -> u32 {
-    headers.len + (size_of::<Udp>() + size_of::<Vxlan>() + ETHERNET_LEN) as u32
+    headers.len + len_of::<Udp>() + len_of::<Vxlan>() + len_of::<Ethernet>()
 }
 
 /// A length field. Only a super-frame can be too long for it, and the kernel rewrites the field of
 /// each segment.
 #[inline(always)]
-const fn saturate(len: u32) -> u16 {
-    if len > u16::MAX as u32 { u16::MAX } else { len as u16 }
+fn saturate(len: u32) -> u16 {
+    len.min(0xffff) as u16
 }
 
 #[inline(always)]
-const fn udp(hash: u32, len: u32) -> Udp {
+fn udp(hash: u32, len: u32) -> Udp {
     Udp {
         ports: Ports {
-            src: U16::new(SOURCE_PORT_BASE | ((hash >> 16) as u16 & 0x3fff)),
+            src: U16::new(SOURCE_PORT_BASE | ((hash >> 16) & 0x3fff) as u16),
             dst: U16::new(VXLAN_PORT),
         },
         len: U16::new(saturate(len)),

@@ -21,6 +21,10 @@ use crate::{
 const QUOTE_V4: usize = 68;
 /// Quoted bytes over IPv6: the header, room for extension headers and the transport's first bytes.
 const QUOTE_V6: usize = 128;
+/// Length of the error's IPv4 packet.
+const TOTAL_V4: u16 = 96;
+/// Length of the error's ICMPv6 message.
+const MESSAGE_V6: u16 = 136;
 /// TTL and hop limit of the error.
 const HOPS: u8 = 64;
 
@@ -41,6 +45,9 @@ struct ErrorV6 {
     ip: Ipv6,
     icmp: Icmp,
 }
+
+const _: () = assert!(TOTAL_V4 as usize == Ipv4::LEN + size_of::<Icmp>() + QUOTE_V4);
+const _: () = assert!(MESSAGE_V6 as usize == size_of::<Icmp>() + QUOTE_V6);
 
 impl Wire for ErrorV4 {}
 impl Wire for ErrorV6 {}
@@ -72,7 +79,7 @@ fn too_big_v4<P: Packet>(p: &mut P, nic: &Nic, sender: V4, mtu: u32) -> Option<(
     let mut ip = Ipv4 {
         version_ihl: 0x45,
         tos: 0,
-        total_len: U16::new((grow + QUOTE_V4) as u16),
+        total_len: U16::new(TOTAL_V4),
         id: U16::new(0),
         fragment: U16::new(Ipv4::DONT_FRAGMENT),
         ttl: HOPS,
@@ -91,7 +98,6 @@ fn too_big_v6<P: Packet>(p: &mut P, nic: &Nic, sender: V6, mtu: u32) -> Option<(
     let grow = Ipv6::LEN + size_of::<Icmp>();
     p.reshape(grow, ETHERNET_LEN + grow + QUOTE_V6)?;
     let quote = sum_words(p, ETHERNET_LEN + grow, QUOTE_V6 / size_of::<U32>())?;
-    let message_len = (size_of::<Icmp>() + QUOTE_V6) as u16;
     let mut icmp = Icmp {
         kind: icmpv6_type::PACKET_TOO_BIG,
         code: 0,
@@ -100,13 +106,13 @@ fn too_big_v6<P: Packet>(p: &mut P, nic: &Nic, sender: V6, mtu: u32) -> Option<(
     };
     let pseudo_header = ROUTER_LINK_LOCAL.sum()
         + sender.sum()
-        + u32::from(message_len)
+        + u32::from(MESSAGE_V6)
         + u32::from(protocol::ICMPV6);
     let sum = icmp_sum(&icmp) + quote + pseudo_header;
     icmp.checksum = U16::new(checksum::finish(sum));
     let ip = Ipv6 {
         version_class_flow: U32::new(0x6000_0000),
-        payload_len: U16::new(message_len),
+        payload_len: U16::new(MESSAGE_V6),
         next_header: protocol::ICMPV6,
         hop_limit: HOPS,
         src: ROUTER_LINK_LOCAL,

@@ -14,7 +14,7 @@ use crate::{
     abi::{DropEvent, Nic, next_hop_kind, nic_flags},
     reason::DropReason,
     types::{LinkId, Mac, NextHopId, NicId, VnetId, WireMac},
-    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, ethertype, protocol},
+    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, ethertype, len_of, protocol},
 };
 
 /// Largest IP packet over a peering: Azure promises 1,500 bytes there and no more.
@@ -114,7 +114,7 @@ fn send_ip<P: Packet, T: Tables, A: Address>(
     check_guest(tables, id, nic, headers)?;
     let hop = resolve(tables, nic, headers.dst)?;
     trail.link = hop.link;
-    forward(p, tables, id, nic, headers, hop)
+    forward(p, tables, id, nic, headers, &hop)
 }
 
 /// IP packets go to the virtual router and nowhere else.
@@ -191,7 +191,7 @@ fn forward<P: Packet, T: Tables, A: Address>(
     id: NicId,
     nic: &Nic,
     headers: &Headers<A>,
-    hop: Hop,
+    hop: &Hop,
 ) -> Result<Verdict, Refusal> {
     let target = tables
         .nic(hop.target)
@@ -274,7 +274,7 @@ fn describe<P: Packet>(p: &P, event: &mut DropEvent) {
             event.src = ip.src.into();
             event.dst = ip.dst.into();
             event.protocol = ip.next_header;
-            event.len = u32::from(ip.payload_len.get()) + Ipv6::LEN as u32;
+            event.len = u32::from(ip.payload_len.get()) + len_of::<Ipv6>();
             Some(ETHERNET_LEN + Ipv6::LEN)
         }
         _ => None,

@@ -7,7 +7,7 @@ use super::{OFFSET_MAX, Packet};
 use crate::{
     reason::DropReason,
     types::{V4, V6},
-    wire::{ETHERNET_LEN, Ipv4, Ipv6, Ipv6Extension, Ports, Tcp, Udp, protocol},
+    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ipv6Extension, Ports, Tcp, Udp, len_of, protocol},
 };
 
 /// Extension headers that are walked; RFC 8200 §4.1 recommends at most one of each of six kinds.
@@ -68,7 +68,7 @@ pub(super) fn ipv6<P: Packet>(p: &mut P) -> Result<Headers<V6>, DropReason> {
     if ip.version_class_flow.get() >> 28 != 6 {
         return Err(DropReason::Ipv6Invalid);
     }
-    let len = frame_len(p, u32::from(ip.payload_len.get()) + Ipv6::LEN as u32);
+    let len = frame_len(p, u32::from(ip.payload_len.get()) + len_of::<Ipv6>());
     if !p.covers(ETHERNET_LEN + len as usize) {
         return Err(DropReason::Ipv6Invalid);
     }
@@ -93,7 +93,7 @@ pub(super) fn ipv6<P: Packet>(p: &mut P) -> Result<Headers<V6>, DropReason> {
 /// header of a very large one says 0.
 #[inline(always)]
 fn frame_len<P: Packet>(p: &P, announced: u32) -> u32 {
-    if p.gso_size() == 0 { announced } else { p.gso_len().saturating_sub(ETHERNET_LEN as u32) }
+    if p.gso_size() == 0 { announced } else { p.gso_len().saturating_sub(len_of::<Ethernet>()) }
 }
 
 #[inline(always)]
@@ -197,7 +197,8 @@ pub(super) fn wire_size<P: Packet, A>(
     } else {
         size_of::<Udp>()
     };
-    let header_len = (at - ETHERNET_LEN + transport_len) as u32;
+    let header_len =
+        u32::try_from(at - ETHERNET_LEN + transport_len).map_err(|_| DropReason::Malformed)?;
     let payload = headers.len.saturating_sub(header_len);
     let segments = payload.div_ceil(gso_size).max(1);
     let repeated = u64::from(segments - 1) * u64::from(header_len);

@@ -56,6 +56,16 @@ impl U32 {
     }
 }
 
+/// Bytes of a header, in the type that lengths of packets have.
+#[inline(always)]
+pub const fn len_of<T: Wire>() -> u32 {
+    #[expect(clippy::cast_possible_truncation, reason = "no header comes near 4 GiB")]
+    const fn narrow(len: usize) -> u32 {
+        len as u32
+    }
+    narrow(size_of::<T>())
+}
+
 /// A type that may be laid over packet bytes at any offset.
 pub trait Wire: Pod {
     /// Fails to compile for a type that needs alignment.

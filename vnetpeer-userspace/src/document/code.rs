@@ -1,0 +1,109 @@
+//! The stable code of every problem. Where Azure has a code for the same mistake, it is Azure's.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What kind of mistake a problem is. Scripts may rely on these names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[non_exhaustive]
+pub enum Code {
+    /// The file cannot be read.
+    FileNotReadable,
+    /// The text is neither YAML nor JSON, or exceeds a limit of the parser.
+    InvalidSyntax,
+    /// No such property here.
+    UnknownProperty,
+    /// The same property twice in one object.
+    DuplicateProperty,
+    /// A property without which the object means nothing.
+    MissingProperty,
+    /// Two properties that exclude each other.
+    ConflictingProperties,
+    /// A list where a string belongs, and the like.
+    InvalidPropertyType,
+    /// The right type, but not one of the values that are possible.
+    InvalidPropertyValue,
+    /// Azure computes this property; it cannot be declared.
+    ReadOnlyProperty,
+    /// Azure has it, vnetpeer does not do it yet.
+    NotSupportedYet,
+    /// A name that breaks Azure's naming rules.
+    InvalidResourceName,
+    /// An ARM id that is malformed or of another resource type.
+    InvalidResourceId,
+    /// Two resources with the same ARM id.
+    DuplicateResource,
+    /// A reference to a resource that is not in the document, or is in another region.
+    InvalidResourceReference,
+    /// A short name that several resources have.
+    AmbiguousResourceReference,
+    /// The VNet that should own a peering is not in the document.
+    ParentResourceNotFound,
+    /// More of something than Azure allows.
+    LimitExceeded,
+    /// Not an address prefix in CIDR notation.
+    InvalidAddressPrefixFormat,
+    /// An address prefix with host bits.
+    InvalidCIDRNotation,
+    /// A range that a VNet may not have.
+    AddressPrefixNotAllowed,
+    /// Two prefixes of one address space overlap.
+    AddressPrefixesOverlap,
+    /// A subnet outside its VNet's address space.
+    NetcfgInvalidSubnet,
+    /// Two subnets overlap.
+    NetcfgSubnetRangesOverlap,
+    /// A subnet that is too small or too large.
+    InvalidSubnetPrefixLength,
+    /// An address outside the NIC's subnet.
+    PrivateIPAddressNotInSubnet,
+    /// An address that Azure keeps for itself in every subnet.
+    PrivateIPAddressInReservedRange,
+    /// Two ipConfigurations with the same address.
+    PrivateIPAddressIsAllocated,
+    /// No free address for a dynamic ipConfiguration.
+    SubnetIsFull,
+    /// An address of the other family than stated.
+    IpAddressVersionMismatch,
+    /// The ipConfigurations of one NIC name several subnets.
+    IpConfigurationsInDifferentSubnets,
+    /// Not exactly one primary ipConfiguration.
+    PrimaryIpConfigurationRequired,
+    /// A group address, the virtual router's, or one that is taken.
+    InvalidMacAddress,
+    /// A peering whose remote VNet is its own.
+    VnetCannotPeerWithItself,
+    /// Two peered VNets share addresses.
+    VnetAddressSpacesOverlap,
+    /// Two VNets that are peered with the same third VNet share addresses.
+    VnetAddressSpaceOverlapsWithAlreadyPeeredVnet,
+    /// A second peering of the same VNet with the same remote.
+    AnotherPeeringAlreadyReferencesRemoteVnet,
+    /// Two routes of one table have the same prefix.
+    RouteConflict,
+    /// `nextHopIpAddress` missing, superfluous, or of the wrong family.
+    InvalidNextHopIpAddress,
+    /// A NIC that no host carries.
+    NetworkInterfaceNotPlaced,
+    /// A NIC that is placed more than once.
+    NetworkInterfacePlacedTwice,
+    /// Underlay addresses that cannot work.
+    InvalidUnderlayAddress,
+    /// Two hosts that share no address family.
+    NoCommonUnderlayFamily,
+    /// Two uses of one interface of a host.
+    InterfaceInUse,
+    /// Two uplinks of one VNet on one host.
+    DuplicateUplink,
+    /// Warning: packets to this next hop are lost.
+    NextHopNotReachable,
+    /// Warning: this next hop does not forward.
+    NextHopDoesNotForward,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

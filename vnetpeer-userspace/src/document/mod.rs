@@ -1,0 +1,83 @@
+//! The topology document: text in, validated [`Topology`] out, or everything that is wrong with it.
+//!
+//! ```text
+//! text ─tree─▶ values with places ─decode─▶ types ─validate─▶ Topology
+//! ```
+//!
+//! No step stops at the first mistake. A value that cannot be read is reported once and left out, and
+//! what depends on it is then not judged.
+
+mod code;
+mod decode;
+mod fields;
+mod names;
+mod object;
+mod prefixes;
+mod problem;
+mod scalar;
+mod schema;
+mod source;
+mod suggest;
+mod tree;
+mod types;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use self::{
+    code::Code,
+    problem::{Problem, Problems, Severity, Style},
+    schema::schema,
+};
+use self::{
+    decode::Decode,
+    problem::{Finding, Findings},
+    source::Span,
+    types::Document,
+};
+use crate::topology::model::Topology;
+
+/// A document that can be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The network that it describes.
+    pub topology: Topology,
+    /// What is legal in it but hardly meant.
+    pub warnings: Problems,
+}
+
+/// Reads a document. `source_name` is how problems call the file.
+pub fn load(source_name: &str, text: &str) -> Result<Loaded, Problems> {
+    // Windows editors leave a mark at the beginning.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut findings = Findings::default();
+    let document =
+        tree::parse(text, &mut findings).and_then(|node| Document::decode(&node, &mut findings));
+    let topology = document.and_then(|document| validate::validate(&document, &mut findings));
+    let failed = findings.has_errors();
+    let problems = findings.into_problems(source_name, text);
+    match topology {
+        Some(topology) if !failed => Ok(Loaded { topology, warnings: problems }),
+        _ => Err(problems),
+    }
+}
+
+/// Reads a document from a file.
+pub fn read(path: &Path) -> Result<Loaded, Problems> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => load(&name, &text),
+        Err(error) => {
+            let message = format!("{name} cannot be read: {error}");
+            let mut findings = Findings::default();
+            findings.push(
+                Finding::error(Code::FileNotReadable, Span::default(), message)
+                    .help("give the path of a YAML or JSON file in UTF-8 that you may read"),
+            );
+            Err(findings.into_problems(&name, ""))
+        }
+    }
+}

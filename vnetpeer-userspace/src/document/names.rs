@@ -1,0 +1,347 @@
+//! Names to ARM ids and back: defaults for what a small document leaves out, Azure's naming rules,
+//! and references by name, by `parent/child` or by whole id.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use super::{
+    code::Code,
+    decode::Spanned,
+    problem::{Finding, Findings},
+    scalar::SubscriptionId,
+    source::Span,
+    suggest::closest,
+    types::{Deployment, Resource},
+};
+use crate::topology::model::ResourceId;
+
+/// Longest name of a resource, in characters.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Longest name of a resource group, in characters.
+const GROUP_CHARS_MAX: usize = 90;
+
+/// What a resource gets that does not say otherwise.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub(super) subscription: String,
+    pub(super) resource_group: String,
+    pub(super) location: String,
+}
+
+impl Defaults {
+    pub(super) fn new(deployment: Option<&Deployment>, findings: &mut Findings) -> Self {
+        let subscription = deployment.and_then(|it| it.subscription.as_ref());
+        let group = deployment.and_then(|it| it.resource_group.as_ref());
+        let location = deployment.and_then(|it| it.location.as_ref());
+        check_group(group, findings);
+        Self {
+            subscription: subscription.map_or_else(
+                || "00000000-0000-0000-0000-000000000001".to_owned(),
+                |it| it.value.0.clone(),
+            ),
+            resource_group: group.map_or_else(|| "vnetpeer".to_owned(), |it| it.value.clone()),
+            location: location.map_or_else(|| "westeurope".to_owned(), |it| it.value.0.clone()),
+        }
+    }
+}
+
+/// What the beginning of a resource says about its name.
+#[derive(Clone, Copy)]
+pub(super) struct Header<'d> {
+    pub(super) id: Option<&'d Spanned<String>>,
+    pub(super) name: Option<&'d Spanned<String>>,
+    pub(super) subscription: Option<&'d Spanned<SubscriptionId>>,
+    pub(super) resource_group: Option<&'d Spanned<String>>,
+}
+
+impl<P> Resource<P> {
+    pub(super) fn header(&self) -> Header<'_> {
+        Header {
+            id: self.id.as_ref(),
+            name: self.name.as_ref(),
+            subscription: self.subscription.as_ref(),
+            resource_group: self.resource_group.as_ref(),
+        }
+    }
+}
+
+/// A resource's id and the place that names it.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub(super) id: ResourceId,
+    pub(super) span: Span,
+}
+
+impl Named {
+    /// The subscription, in lower case.
+    pub(super) fn subscription(&self) -> String {
+        let parts = IdParts::parse(self.id.as_str());
+        parts.map(|it| it.subscription.to_ascii_lowercase()).unwrap_or_default()
+    }
+}
+
+/// The parts of an ARM id of `Microsoft.Network`.
+pub(super) struct IdParts<'i> {
+    pub(super) subscription: &'i str,
+    pub(super) resource_group: &'i str,
+    /// `virtualNetworks/subnets` for instance.
+    kind: String,
+    /// One name for each part of `kind`.
+    pub(super) names: Vec<&'i str>,
+}
+
+impl<'i> IdParts<'i> {
+    /// Takes an id apart. ARM ids are case-insensitive.
+    pub(super) fn parse(id: &'i str) -> Option<Self> {
+        let mut segments = id.strip_prefix('/')?.split('/');
+        let mut expect = |word: &str| {
+            segments.next().filter(|segment| segment.eq_ignore_ascii_case(word))?;
+            segments.next().filter(|segment| !segment.is_empty())
+        };
+        let subscription = expect("subscriptions")?;
+        let resource_group = expect("resourceGroups")?;
+        expect("providers").filter(|it| it.eq_ignore_ascii_case("Microsoft.Network"))?;
+        let (mut kinds, mut names) = (Vec::new(), Vec::new());
+        while let Some(kind) = segments.next() {
+            kinds.push(kind);
+            names.push(segments.next().filter(|name| !name.is_empty())?);
+        }
+        let kind = kinds.join("/");
+        (!names.is_empty()).then_some(Self { subscription, resource_group, kind, names })
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind)
+    }
+}
+
+/// Builds the id of a top-level resource.
+pub(super) fn arm_id(subscription: &str, group: &str, kind: &str, name: &str) -> ResourceId {
+    ResourceId::new(format!(
+        "/subscriptions/{subscription}/resourceGroups/{}/providers/Microsoft.Network/{kind}/{}",
+        segment(group),
+        segment(name)
+    ))
+}
+
+/// A name as a segment of an id. One with a `/` was reported; it must not change the id's shape.
+pub(super) fn segment(name: &str) -> Cow<'_, str> {
+    if name.contains('/') { Cow::Owned(name.replace('/', "_")) } else { Cow::Borrowed(name) }
+}
+
+/// The id of a top-level resource from its header. `None` if that was reported.
+pub(super) fn resource_id(
+    kind: &str,
+    header: Header<'_>,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Option<Named> {
+    check_group(header.resource_group, findings);
+    if let Some(id) = header.id {
+        return explicit_id(kind, id, header, findings);
+    }
+    let name = header.name?;
+    check_name(&name.value, name.span, findings);
+    let subscription = header.subscription.map_or(&defaults.subscription, |it| &it.value.0);
+    let group = header.resource_group.map_or(&defaults.resource_group, |it| &it.value);
+    Some(Named { id: arm_id(subscription, group, kind, &name.value), span: name.span })
+}
+
+pub(super) fn explicit_id(
+    kind: &str,
+    id: &Spanned<String>,
+    header: Header<'_>,
+    findings: &mut Findings,
+) -> Option<Named> {
+    let parts = IdParts::parse(&id.value).filter(|parts| parts.is(kind));
+    let Some(parts) = parts else {
+        findings.push(wrong_id(kind, &id.value, id.span));
+        return None;
+    };
+    for name in &parts.names {
+        check_name(name, id.span, findings);
+    }
+    let own = parts.names.last().copied().unwrap_or_default();
+    let contradiction = [
+        header.name.filter(|it| {
+            let last = it.value.rsplit('/').next().unwrap_or_default();
+            !last.eq_ignore_ascii_case(own)
+        }),
+        header.resource_group.filter(|it| !it.value.eq_ignore_ascii_case(parts.resource_group)),
+    ];
+    for other in contradiction.into_iter().flatten() {
+        findings.push(
+            Finding::error(
+                Code::ConflictingProperties,
+                other.span,
+                format!("`{}` contradicts the resource's id", other.value),
+            )
+            .help("remove it: the id says it all")
+            .note(id.span, "the id"),
+        );
+    }
+    Some(Named { id: ResourceId::new(&*id.value), span: id.span })
+}
+
+fn wrong_id(kind: &str, id: &str, span: Span) -> Finding {
+    let expected = format!("{}/<name>", kind.replace('/', "/<name>/"));
+    let message = format!("`{id}` is not the ARM id of a {}", singular(kind));
+    Finding::error(Code::InvalidResourceId, span, message).help(format!(
+        "write /subscriptions/<guid>/resourceGroups/<group>/providers/Microsoft.Network/{expected}"
+    ))
+}
+
+/// `virtualNetworks/subnets` → `subnet`.
+pub(super) fn singular(kind: &str) -> &str {
+    let last = kind.rsplit('/').next().unwrap_or(kind);
+    last.strip_suffix('s').unwrap_or(last)
+}
+
+/// Azure's naming rule for network resources.
+pub(super) fn check_name(name: &str, span: Span, findings: &mut Findings) {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let ends = name.chars().next_back().is_some_and(word);
+    let body = name.chars().all(|c| word(c) || c == '.' || c == '-');
+    if starts && ends && body && name.chars().count() <= NAME_CHARS_MAX {
+        return;
+    }
+    let message = format!("the resource name `{name}` is invalid");
+    findings.push(Finding::error(Code::InvalidResourceName, span, message).help(format!(
+        "a name has up to {NAME_CHARS_MAX} characters, begins with a letter or digit, ends with a \
+         letter, digit or `_`, and has only letters, digits, `.`, `-` and `_`"
+    )));
+}
+
+fn check_group(group: Option<&Spanned<String>>, findings: &mut Findings) {
+    let Some(group) = group else { return };
+    let name = &group.value;
+    let allowed = |c: char| c.is_alphanumeric() || "_-.()".contains(c);
+    if name.chars().all(allowed) && !name.ends_with('.') && name.chars().count() <= GROUP_CHARS_MAX
+    {
+        return;
+    }
+    let message = format!("the resource group name `{name}` is invalid");
+    findings.push(Finding::error(Code::InvalidResourceName, group.span, message).help(format!(
+        "it has up to {GROUP_CHARS_MAX} letters, digits, `_`, `-`, `.`, `(` and `)`, and does not \
+         end with `.`"
+    )));
+}
+
+/// All resources of one type, to be found by id or by name.
+#[derive(Debug)]
+pub(super) struct Registry {
+    /// Such as `virtualNetworks/subnets`.
+    kind: &'static str,
+    /// Whether some resource could not be read: an unknown name may then be its.
+    incomplete: bool,
+    entries: Vec<Named>,
+    by_id: HashMap<String, usize>,
+    by_name: HashMap<String, Vec<usize>>,
+    /// Names in their own spelling, for suggestions.
+    names: Vec<String>,
+}
+
+impl Registry {
+    pub(super) fn new(kind: &'static str, incomplete: bool) -> Self {
+        let (by_id, by_name) = (HashMap::new(), HashMap::new());
+        Self { kind, incomplete, entries: Vec::new(), by_id, by_name, names: Vec::new() }
+    }
+
+    pub(super) fn set_incomplete(&mut self) {
+        self.incomplete = true;
+    }
+
+    /// Adds a resource under the next index. A second one with the same id is reported.
+    pub(super) fn add(&mut self, named: &Named, findings: &mut Findings) {
+        let index = self.entries.len();
+        self.entries.push(named.clone());
+        let folded = named.id.as_str().to_ascii_lowercase();
+        if let Some(first) = self.by_id.get(&folded).and_then(|index| self.entries.get(*index)) {
+            let message = format!("{} `{}` exists twice", singular(self.kind), named.id.name());
+            findings.push(
+                Finding::error(Code::DuplicateResource, named.span, message)
+                    .help("rename one of them, or give it another resource group")
+                    .note(first.span, "first here"),
+            );
+            return;
+        }
+        self.by_id.insert(folded, index);
+        for name in short_names(&named.id) {
+            self.by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
+            self.names.push(name);
+        }
+    }
+
+    /// The index of the resource that `reference` means. `None` if that was reported, or cannot be
+    /// known because a resource could not be read.
+    pub(super) fn find(
+        &self,
+        reference: &Spanned<String>,
+        code: Code,
+        findings: &mut Findings,
+    ) -> Option<usize> {
+        let Spanned { value: reference, span } = reference;
+        let span = *span;
+        let folded = reference.to_ascii_lowercase();
+        if reference.starts_with('/') {
+            if IdParts::parse(reference).is_none_or(|parts| !parts.is(self.kind)) {
+                findings.push(wrong_id(self.kind, reference, span));
+                return None;
+            }
+            let found = self.by_id.get(&folded).copied();
+            return found.or_else(|| self.unknown(reference, span, code, findings));
+        }
+        match self.by_name.get(&folded).map(Vec::as_slice) {
+            Some([index]) => Some(*index),
+            None | Some([]) => self.unknown(reference, span, code, findings),
+            Some(several) => {
+                findings.push(self.ambiguous(reference, span, several));
+                None
+            }
+        }
+    }
+
+    fn unknown(
+        &self,
+        reference: &str,
+        span: Span,
+        code: Code,
+        findings: &mut Findings,
+    ) -> Option<usize> {
+        if self.incomplete {
+            return None;
+        }
+        let kind = singular(self.kind);
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let help = match closest(reference, &names) {
+            Some(similar) => format!("did you mean `{similar}`?"),
+            None if names.is_empty() => format!("the document has no {kind}: add it"),
+            None => format!("add the {kind}, or name one that the document has"),
+        };
+        let message = format!("{kind} `{reference}` is not in the document");
+        findings.push(Finding::error(code, span, message).help(help));
+        None
+    }
+
+    fn ambiguous(&self, reference: &str, span: Span, several: &[usize]) -> Finding {
+        let kind = singular(self.kind);
+        let message = format!("`{reference}` is the name of {} {kind}s", several.len());
+        let first = several.first().and_then(|index| self.entries.get(*index));
+        let example = first.map_or_else(String::new, |first| format!(" such as {}", first.id));
+        let mut finding = Finding::error(Code::AmbiguousResourceReference, span, message)
+            .help(format!("write the whole ARM id{example}"));
+        for named in several.iter().filter_map(|index| self.entries.get(*index)) {
+            finding = finding.note(named.span, "could be this one");
+        }
+        finding
+    }
+}
+
+/// The names by which a resource may be meant: its own, and for a child also `parent/child`.
+fn short_names(id: &ResourceId) -> Vec<String> {
+    let Some(parts) = IdParts::parse(id.as_str()) else { return Vec::new() };
+    let own = parts.names.last().map(|name| (*name).to_owned());
+    let whole = (parts.names.len() > 1).then(|| parts.names.join("/"));
+    whole.into_iter().chain(own).collect()
+}

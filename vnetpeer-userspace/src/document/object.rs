@@ -1,0 +1,101 @@
+//! [`object!`] is the one place where a type's properties are listed: the struct, its decoder and its
+//! JSON Schema all come from that list.
+
+use schemars::{Schema, transform::Transform};
+use serde_json::json;
+
+use super::fields::{FALSE_ACTS, Known};
+
+/// Adds to an object's schema what its struct does not say: the properties that may only be given as
+/// unused, and those of which one is needed.
+pub(super) struct Completed(pub(super) Known);
+
+impl Transform for Completed {
+    fn transform(&mut self, schema: &mut Schema) {
+        let object = schema.ensure_object();
+        if !self.0.one_of.is_empty() {
+            let required = self.0.one_of.iter().map(|name| json!({ "required": [name] }));
+            object.insert("anyOf".to_owned(), required.collect());
+        }
+        let properties = object.entry("properties").or_insert_with(|| json!({}));
+        for name in self.0.not_supported {
+            if let Some(properties) = properties.as_object_mut() {
+                let unused = if FALSE_ACTS.contains(name) {
+                    json!([null, [], {}])
+                } else {
+                    json!([null, false, [], {}])
+                };
+                let schema = json!({ "description": "Not supported yet.", "enum": unused });
+                properties.insert((*name).to_owned(), schema);
+            }
+        }
+    }
+}
+
+/// Declares an object of the document: every property is optional in the struct, because decoding
+/// goes on without what cannot be decoded; `(required)` ones are reported when they are missing.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        struct $name:ident $(<$generic:ident>)? {
+            $(
+                $(#[$field_meta:meta])*
+                $field:ident as $property:literal $(($required:ident))?: $type:ty,
+            )*
+        }
+        $(not_supported: [$($not_supported:literal),* $(,)?])?
+        $(read_only: [$($read_only:literal),* $(,)?])?
+        $(one_of: [$($one_of:literal),* $(,)?])?
+    ) => {
+        #[derive(Debug, schemars::JsonSchema)]
+        $(#[$meta])*
+        #[schemars(deny_unknown_fields)]
+        #[schemars(transform = $crate::document::object::Completed(Self::KNOWN))]
+        pub(in crate::document) struct $name $(<$generic>)? {
+            $(
+                $(#[$field_meta])*
+                #[schemars(rename = $property $(, $required)?)]
+                pub(in crate::document) $field: Option<$type>,
+            )*
+        }
+
+        impl $(<$generic>)? $name $(<$generic>)? {
+            const KNOWN: $crate::document::fields::Known = $crate::document::fields::Known {
+                properties: &[$($property),*],
+                not_supported: &[$($($not_supported),*)?],
+                read_only: &[$($($read_only),*)?],
+                one_of: &[$($($one_of),*)?],
+            };
+        }
+
+        impl $(<$generic: $crate::document::decode::Decode>)?
+            $crate::document::decode::Decode for $name $(<$generic>)?
+        {
+            fn decode(
+                node: &$crate::document::tree::Node,
+                findings: &mut $crate::document::problem::Findings,
+            ) -> Option<Self> {
+                let fields = $crate::document::fields::Fields::open(node, &Self::KNOWN, findings)?;
+                Some(Self {
+                    $($field: fields.get(
+                        $property,
+                        $crate::document::object::is_required!($($required)?),
+                        findings,
+                    ),)*
+                })
+            }
+        }
+    };
+}
+
+macro_rules! is_required {
+    () => {
+        false
+    };
+    (required) => {
+        true
+    };
+}
+
+pub(super) use is_required;
+pub(super) use object;

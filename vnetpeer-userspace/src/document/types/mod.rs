@@ -1,0 +1,106 @@
+//! The document as written: ARM's resources with ARM's property names, grouped, and the hosts that
+//! Azure hides. Nothing here is judged beyond names and types of properties; `validate` does that.
+
+mod host;
+mod network;
+mod nic;
+mod route;
+
+pub(super) use host::{Host, InternetUplink, PlacedNic};
+pub(super) use network::{Peering, PeeringProperties, SubnetProperties, VnetProperties};
+pub(super) use nic::{IpConfigurationProperties, NicProperties};
+pub(super) use route::{RouteProperties, RouteTableProperties};
+
+use super::{
+    decode::{List, Spanned, Tags},
+    object::object,
+    scalar::{Location, SubscriptionId},
+};
+
+object! {
+    /// A whole deployment: virtual networks, what is in them, and the hosts that carry them.
+    struct Document {
+        /// The deployment's name and what holds for every resource unless it says otherwise.
+        deployment as "deployment": Deployment,
+        /// The virtual networks.
+        virtual_networks as "virtualNetworks": List<Resource<VnetProperties>>,
+        /// The peerings, one object per direction. Two VNets are connected if both objects exist.
+        virtual_network_peerings as "virtualNetworkPeerings": List<Peering>,
+        /// The network interfaces of workloads.
+        network_interfaces as "networkInterfaces": List<Resource<NicProperties>>,
+        /// The route tables.
+        route_tables as "routeTables": List<Resource<RouteTableProperties>>,
+        /// The Linux hosts, and which of them carries which network interface.
+        hosts as "hosts": List<Host>,
+    }
+    not_supported: [
+        "applicationSecurityGroups", "loadBalancers", "localNetworkGateways", "networkManagers",
+        "networkSecurityGroups", "virtualNetworkGateways",
+    ]
+}
+
+object! {
+    /// The deployment's name and what holds for every resource unless it says otherwise.
+    struct Deployment {
+        /// Name of the deployment. Default: `default`.
+        name as "name": Spanned<String>,
+        /// Default subscription. Default: `00000000-0000-0000-0000-000000000001`.
+        subscription as "subscription": Spanned<SubscriptionId>,
+        /// Default resource group. Default: `vnetpeer`.
+        resource_group as "resourceGroup": Spanned<String>,
+        /// Default region. Default: `westeurope`.
+        location as "location": Spanned<Location>,
+        /// Whether peers follow an address-space change without an explicit sync. Default: `true`.
+        auto_sync as "autoSync": Spanned<bool>,
+        /// Whether a lab joins its hosts by a backbone whose frames look as on a cable. Default:
+        /// `false`.
+        wire as "wire": Spanned<bool>,
+    }
+}
+
+object! {
+    /// An ARM resource.
+    #[schemars(rename = "{P}Resource")]
+    #[expect(clippy::struct_field_names, reason = "`resourceGroup` is what ARM calls it")]
+    struct Resource<P> {
+        /// The whole ARM id, instead of `name`, `subscription` and `resourceGroup`.
+        id as "id": Spanned<String>,
+        /// The resource's name.
+        name as "name": Spanned<String>,
+        /// Its subscription, if it is not the deployment's.
+        subscription as "subscription": Spanned<SubscriptionId>,
+        /// Its resource group, if it is not the deployment's.
+        resource_group as "resourceGroup": Spanned<String>,
+        /// Its region, if it is not the deployment's.
+        location as "location": Spanned<Location>,
+        /// Annotations; they mean nothing to the network.
+        #[expect(dead_code, reason = "decoding checks them, and nothing else has a use for them")]
+        tags as "tags": Tags,
+        /// The properties of its type.
+        properties as "properties" (required): P,
+    }
+    not_supported: ["extendedLocation", "identity", "sku", "zones"]
+    read_only: ["etag", "type"]
+    one_of: ["name", "id"]
+}
+
+object! {
+    /// A part of an ARM resource with a name of its own.
+    #[schemars(rename = "{P}Child")]
+    struct Child<P> {
+        /// Its name, unique in the resource.
+        name as "name" (required): Spanned<String>,
+        /// The properties of its type.
+        properties as "properties" (required): P,
+    }
+    read_only: ["etag", "id", "type"]
+}
+
+object! {
+    /// A reference to another resource.
+    struct Reference {
+        /// The other's name if no other resource of its type has the same, `parent/child` for a
+        /// subnet, or its whole ARM id.
+        id as "id" (required): Spanned<String>,
+    }
+}

@@ -1,0 +1,62 @@
+//! Network interfaces.
+
+use std::net::IpAddr;
+
+use vnetpeer_common::types::Mac;
+
+use super::{
+    super::{
+        decode::{List, Spanned},
+        object::object,
+        scalar::{Allocation, IpVersion},
+    },
+    Child, Reference,
+};
+
+object! {
+    /// Properties of a network interface.
+    #[schemars(rename = "NetworkInterface")]
+    struct NicProperties {
+        /// The guest's MAC address. Default: whatever its interface has.
+        mac_address as "macAddress": Spanned<Mac>,
+        /// Whether the guest may send packets from addresses that are not its own. Default:
+        /// `false`.
+        enable_ip_forwarding as "enableIPForwarding": Spanned<bool>,
+        /// Its addresses, all in one subnet.
+        ip_configurations as "ipConfigurations" (required):
+            List<Child<IpConfigurationProperties>>,
+    }
+    not_supported: [
+        "auxiliaryMode", "auxiliarySku", "disableTcpStateTracking", "dnsSettings",
+        "enableAcceleratedNetworking", "migrationPhase", "networkSecurityGroup", "nicType",
+        "privateLinkService", "workloadType",
+    ]
+    read_only: [
+        "defaultOutboundConnectivityEnabled", "dscpConfiguration", "hostedWorkloads", "primary",
+        "privateEndpoint", "provisioningState", "resourceGuid", "tapConfigurations",
+        "virtualMachine", "vnetEncryptionSupported",
+    ]
+}
+
+object! {
+    /// Properties of an ipConfiguration.
+    #[schemars(rename = "IpConfiguration")]
+    struct IpConfigurationProperties {
+        /// The subnet, as `vnet/subnet` for instance.
+        subnet as "subnet" (required): Reference,
+        /// The address. Default: the next free one of the subnet, in the order of the document.
+        private_ip_address as "privateIPAddress": Spanned<IpAddr>,
+        /// Default: that of the address; `IPv4` without an address.
+        private_ip_address_version as "privateIPAddressVersion": Spanned<IpVersion>,
+        /// `Static` needs `privateIPAddress`.
+        private_ip_allocation_method as "privateIPAllocationMethod": Spanned<Allocation>,
+        /// Exactly one is. Default: the first.
+        primary as "primary": Spanned<bool>,
+    }
+    not_supported: [
+        "applicationGatewayBackendAddressPools", "applicationSecurityGroups",
+        "gatewayLoadBalancer", "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules",
+        "privateIPAddressPrefixLength", "publicIPAddress", "virtualNetworkTaps",
+    ]
+    read_only: ["privateLinkConnectionProperties", "provisioningState"]
+}

@@ -1,0 +1,123 @@
+//! From drafts without errors to the model.
+
+use std::collections::HashMap;
+
+use super::{
+    super::{decode::Spanned, types::Deployment},
+    host::{HostDraft, Hosts},
+    nic::Nics,
+    peering::PeeringDraft,
+    placement::Placement,
+    route::{TableDraft, Tables},
+    vnet::{VnetDraft, Vnets},
+};
+use crate::topology::model::{
+    Host, HostIndex, Nic, Peering, PeeringIndex, ResourceId, RouteTable, RouteTableIndex, Subnet,
+    SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
+};
+
+/// Everything that the rules were applied to.
+pub(super) struct Drafts {
+    pub(super) tables: Tables,
+    pub(super) vnets: Vnets,
+    pub(super) peerings: Vec<PeeringDraft>,
+    pub(super) nics: Nics,
+    pub(super) hosts: Hosts,
+    pub(super) placements: HashMap<usize, Placement>,
+}
+
+/// Builds the topology. `None` if a draft lacks something, which only an error can cause.
+pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Option<Topology> {
+    let Drafts { tables, vnets, peerings, nics, hosts, placements } = drafts;
+    let name = deployment.and_then(|it| it.name.as_ref());
+    let set = |flag: Option<&Spanned<bool>>, default| flag.map_or(default, |it| it.value);
+    Some(Topology {
+        name: name.map_or_else(|| "default".to_owned(), |it| it.value.clone()),
+        auto_sync: set(deployment.and_then(|it| it.auto_sync.as_ref()), true),
+        wire: set(deployment.and_then(|it| it.wire.as_ref()), false),
+        hosts: hosts.list.into_iter().map(|draft| host(draft, &vnets)).collect::<Option<_>>()?,
+        nics: assemble_nics(nics, placements)?,
+        vnets: vnets.list.into_iter().map(vnet).collect(),
+        peerings: assemble_peerings(peerings),
+        route_tables: tables.list.into_iter().map(route_table).collect(),
+    })
+}
+
+fn host(draft: HostDraft, vnets: &Vnets) -> Option<Host> {
+    let name = draft.name;
+    let uplinks = draft.uplinks.into_iter().map(|uplink| {
+        let vnet = &vnets.list.get(uplink.vnet)?.named.id;
+        Some(Uplink {
+            id: ResourceId::new(format!("{vnet}/internetUplinks/{name}")),
+            vnet: VnetIndex(uplink.vnet),
+            interface: uplink.interface,
+            mac: uplink.mac,
+        })
+    });
+    Some(Host {
+        uplinks: uplinks.collect::<Option<_>>()?,
+        underlay_interface: draft.underlay_interface?.value.0,
+        underlay_addresses: draft.underlay_addresses.into_iter().map(|it| it.value).collect(),
+        underlay_mode: draft.underlay_mode,
+        name,
+    })
+}
+
+fn vnet(draft: VnetDraft) -> Vnet {
+    let subnets = draft.subnets.into_iter().map(|subnet| Subnet {
+        id: subnet.named.id,
+        prefixes: subnet.prefixes.into_iter().map(|it| it.value).collect(),
+        route_table: subnet.route_table.map(RouteTableIndex),
+    });
+    Vnet {
+        id: draft.named.id,
+        location: draft.location,
+        address_space: draft.space.into_iter().map(|it| it.value).collect(),
+        subnets: subnets.collect(),
+    }
+}
+
+fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Option<Vec<Nic>> {
+    let drafts = nics.list.into_iter().enumerate();
+    let built = drafts.map(|(index, draft)| {
+        let placement = placements.remove(&index)?;
+        let (vnet, subnet) = draft.place?;
+        Some(Nic {
+            id: draft.named.id,
+            vnet: VnetIndex(vnet),
+            subnet: SubnetIndex(subnet),
+            addresses: draft.addresses,
+            enable_ip_forwarding: draft.enable_ip_forwarding,
+            mac: draft.mac,
+            host: HostIndex(placement.host),
+            interface: placement.interface,
+            mode: placement.mode,
+        })
+    });
+    built.collect()
+}
+
+fn assemble_peerings(drafts: Vec<PeeringDraft>) -> Vec<Peering> {
+    let indices: HashMap<(usize, usize), usize> =
+        drafts.iter().enumerate().map(|(index, it)| ((it.vnet, it.remote), index)).collect();
+    let built = drafts.into_iter().map(|draft| Peering {
+        reverse: indices.get(&(draft.remote, draft.vnet)).copied().map(PeeringIndex),
+        id: draft.named.id,
+        vnet: VnetIndex(draft.vnet),
+        remote: VnetIndex(draft.remote),
+        allow_virtual_network_access: draft.allow_virtual_network_access,
+        allow_forwarded_traffic: draft.allow_forwarded_traffic,
+        allow_gateway_transit: draft.allow_gateway_transit,
+        use_remote_gateways: draft.use_remote_gateways,
+    });
+    built.collect()
+}
+
+fn route_table(draft: TableDraft) -> RouteTable {
+    RouteTable {
+        id: draft.named.id,
+        routes: draft.routes.into_iter().map(|draft| draft.route).collect(),
+        disable_bgp_route_propagation: draft.disable_bgp_route_propagation,
+        disable_peering_routes: draft.disable_peering_routes,
+    }
+}

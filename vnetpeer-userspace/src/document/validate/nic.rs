@@ -1,0 +1,275 @@
+//! Network interfaces: their subnet and their addresses, given or allocated.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::IpAddr,
+};
+
+use vnetpeer_common::types::Mac;
+
+use super::{
+    super::{
+        code::Code,
+        decode::{List, Spanned},
+        names::{Defaults, Named, Registry, check_name, resource_id},
+        problem::{Finding, Findings},
+        scalar::SubscriptionId,
+        source::Span,
+        types::{Child, IpConfigurationProperties, NicProperties, Resource},
+    },
+    address::{Addresses, Wanted},
+    check_region, incomplete, limit,
+    vnet::Vnets,
+};
+
+const KIND: &str = "networkInterfaces";
+const ADDRESSES_PER_NIC_MAX: usize = 256;
+const NICS_PER_REGION_MAX: usize = 65_536;
+
+/// All network interfaces.
+pub(super) struct Nics {
+    pub(super) registry: Registry,
+    pub(super) list: Vec<NicDraft>,
+    /// Where the list of them is.
+    pub(super) span: Span,
+}
+
+pub(super) struct NicDraft {
+    pub(super) named: Named,
+    /// VNet and subnet; `None` if they could not be found.
+    pub(super) place: Option<(usize, usize)>,
+    /// The primary one first.
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) enable_ip_forwarding: bool,
+    pub(super) mac: Option<Mac>,
+}
+
+type Configurations = List<Child<IpConfigurationProperties>>;
+
+pub(super) fn collect(
+    list: Option<&List<Resource<NicProperties>>>,
+    vnets: &Vnets,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Nics {
+    let span = list.map(|list| list.span).unwrap_or_default();
+    let mut nics = Nics { registry: Registry::new(KIND, incomplete(list)), list: Vec::new(), span };
+    let mut addresses = Addresses::default();
+    let mut macs = HashMap::new();
+    let mut per_region: HashMap<(String, String), usize> = HashMap::new();
+    for resource in list.into_iter().flatten() {
+        let place = place(resource.properties.as_ref(), vnets, findings);
+        let Some(named) = named(resource, place, vnets, defaults, findings) else {
+            nics.registry.set_incomplete();
+            continue;
+        };
+        nics.registry.add(&named, findings);
+        let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
+        if let Some(vnet) = vnet {
+            check_region(resource.location.as_ref(), &named, vnet, findings);
+            let count =
+                per_region.entry((named.subscription(), vnet.location.clone())).or_default();
+            *count += 1;
+            if *count == NICS_PER_REGION_MAX + 1 {
+                let what = format!("networkInterfaces of one subscription in {}", vnet.location);
+                let help = "use another subscription or region";
+                findings.push(limit(&what, NICS_PER_REGION_MAX, named.span, help));
+            }
+        }
+        let properties = resource.properties.as_ref();
+        if let Some(configurations) = properties.and_then(|it| it.ip_configurations.as_ref()) {
+            let index = nics.list.len();
+            want_addresses(index, &named, configurations, place, &mut addresses, findings);
+        }
+        let mac = properties.and_then(|it| it.mac_address.as_ref());
+        check_mac(mac, place, &mut macs, findings);
+        let forwarding = properties.and_then(|it| it.enable_ip_forwarding.as_ref());
+        nics.list.push(NicDraft {
+            named,
+            place,
+            addresses: Vec::new(),
+            enable_ip_forwarding: forwarding.is_some_and(|it| it.value),
+            mac: mac.map(|it| it.value),
+        });
+    }
+    for (index, address) in addresses.resolve(vnets, findings) {
+        if let Some(nic) = nics.list.get_mut(index) {
+            nic.addresses.push(address);
+        }
+    }
+    nics
+}
+
+/// The NIC's id. Without a subscription of its own it belongs to its VNet's, as in Azure it must.
+fn named(
+    resource: &Resource<NicProperties>,
+    place: Option<(usize, usize)>,
+    vnets: &Vnets,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Option<Named> {
+    let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
+    let inherited = vnet.filter(|_| resource.subscription.is_none()).map(|vnet| Spanned {
+        value: SubscriptionId(vnet.named.subscription()),
+        span: vnet.named.span,
+    });
+    let mut header = resource.header();
+    header.subscription = header.subscription.or(inherited.as_ref());
+    let named = resource_id(KIND, header, defaults, findings)?;
+    if let Some(vnet) = vnet.filter(|vnet| vnet.named.subscription() != named.subscription()) {
+        let message = format!(
+            "networkInterface `{}` is not in the subscription of its virtualNetwork `{}`",
+            named.id.name(),
+            vnet.named.id.name()
+        );
+        let span = resource.subscription.as_ref().map_or(named.span, |it| it.span);
+        findings.push(
+            Finding::error(Code::InvalidResourceReference, span, message)
+                .help(format!("put it into subscription {}", vnet.named.subscription()))
+                .note(vnet.named.span, "the virtualNetwork"),
+        );
+    }
+    Some(named)
+}
+
+/// The subnet that all ipConfigurations name.
+fn place(
+    properties: Option<&NicProperties>,
+    vnets: &Vnets,
+    findings: &mut Findings,
+) -> Option<(usize, usize)> {
+    let mut first: Option<(usize, Span)> = None;
+    for child in properties?.ip_configurations.as_ref()? {
+        let properties = child.properties.as_ref();
+        let Some(reference) = properties.and_then(|it| it.subnet.as_ref()?.id.as_ref()) else {
+            continue;
+        };
+        let found = vnets.subnets.find(reference, Code::InvalidResourceReference, findings);
+        let Some(subnet) = found else { continue };
+        match first {
+            None => first = Some((subnet, reference.span)),
+            Some((other, span)) if other != subnet => {
+                let message = "the ipConfigurations of one networkInterface name several subnets";
+                findings.push(
+                    Finding::error(
+                        Code::IpConfigurationsInDifferentSubnets,
+                        reference.span,
+                        message,
+                    )
+                    .help("name the same subnet, or make it a networkInterface of its own")
+                    .note(span, "another subnet"),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    first.and_then(|(subnet, _)| vnets.subnet_places.get(subnet).copied())
+}
+
+/// Notes which addresses the NIC wants, the primary one first.
+fn want_addresses(
+    nic: usize,
+    named: &Named,
+    configurations: &Configurations,
+    place: Option<(usize, usize)>,
+    addresses: &mut Addresses,
+    findings: &mut Findings,
+) {
+    check_names(named, configurations, findings);
+    let primary = primary(named, configurations, findings);
+    let children = configurations.items.iter().enumerate();
+    let ordered = children.clone().filter(|(index, _)| *index == primary);
+    for (_, child) in ordered.chain(children.filter(|(index, _)| *index != primary)) {
+        let (Some(properties), Some(place)) = (child.properties.as_ref(), place) else { continue };
+        let span = child.name.as_ref().map_or(named.span, |name| name.span);
+        let wanted = Wanted {
+            nic,
+            place,
+            address: properties.private_ip_address.as_ref(),
+            version: properties.private_ip_address_version.as_ref(),
+            allocation: properties.private_ip_allocation_method.as_ref(),
+            span,
+        };
+        addresses.want(&wanted, findings);
+    }
+}
+
+fn check_names(named: &Named, configurations: &Configurations, findings: &mut Findings) {
+    if configurations.items.is_empty() && !configurations.incomplete {
+        let message = format!("networkInterface `{}` has no ipConfiguration", named.id.name());
+        findings.push(
+            Finding::error(Code::MissingProperty, configurations.span, message)
+                .help("add an ipConfiguration with its subnet"),
+        );
+    }
+    if let Some(beyond) = configurations.items.get(ADDRESSES_PER_NIC_MAX) {
+        let what = format!("private IP addresses of networkInterface `{}`", named.id.name());
+        let span = beyond.name.as_ref().map_or(configurations.span, |name| name.span);
+        findings.push(limit(&what, ADDRESSES_PER_NIC_MAX, span, "use another networkInterface"));
+    }
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    for name in configurations.items.iter().filter_map(|child| child.name.as_ref()) {
+        check_name(&name.value, name.span, findings);
+        if let Some(first) = seen.insert(name.value.to_ascii_lowercase(), name.span) {
+            let message = format!("ipConfiguration `{}` exists twice", name.value);
+            findings.push(
+                Finding::error(Code::DuplicateResource, name.span, message)
+                    .help("rename one of them")
+                    .note(first, "first here"),
+            );
+        }
+    }
+}
+
+/// The index of the primary ipConfiguration: the one that says so, or else the first.
+fn primary(named: &Named, configurations: &Configurations, findings: &mut Findings) -> usize {
+    let flags: Vec<(usize, &Spanned<bool>)> = configurations
+        .items
+        .iter()
+        .enumerate()
+        .filter_map(|(index, child)| Some((index, child.properties.as_ref()?.primary.as_ref()?)))
+        .collect();
+    let mut chosen = flags.iter().filter(|(_, flag)| flag.value);
+    let first = chosen.next();
+    if let (Some((_, first)), Some((_, second))) = (first, chosen.next()) {
+        let message =
+            format!("networkInterface `{}` has several primary ipConfigurations", named.id.name());
+        findings.push(
+            Finding::error(Code::PrimaryIpConfigurationRequired, second.span, message)
+                .help("keep `primary: true` in one of them only")
+                .note(first.span, "the first primary one"),
+        );
+    }
+    let declined: HashSet<usize> =
+        flags.iter().filter(|(_, flag)| !flag.value).map(|(index, _)| *index).collect();
+    if !declined.is_empty() && declined.len() == configurations.items.len() {
+        let message =
+            format!("networkInterface `{}` has no primary ipConfiguration", named.id.name());
+        findings.push(
+            Finding::error(Code::PrimaryIpConfigurationRequired, named.span, message)
+                .help("write `primary: true` in one of them"),
+        );
+    }
+    first.map_or_else(
+        || (0..configurations.items.len()).find(|index| !declined.contains(index)).unwrap_or(0),
+        |(index, _)| *index,
+    )
+}
+
+fn check_mac(
+    mac: Option<&Spanned<Mac>>,
+    place: Option<(usize, usize)>,
+    macs: &mut HashMap<(usize, Mac), Span>,
+    findings: &mut Findings,
+) {
+    let (Some(mac), Some((vnet, _))) = (mac, place) else { return };
+    if let Some(first) = macs.insert((vnet, mac.value), mac.span) {
+        let message =
+            format!("two networkInterfaces of a virtualNetwork have the MAC address {}", mac.value);
+        findings.push(
+            Finding::error(Code::InvalidMacAddress, mac.span, message)
+                .help("give each its own, or leave it out")
+                .note(first, "the other one"),
+        );
+    }
+}

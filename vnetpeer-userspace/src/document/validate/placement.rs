@@ -1,0 +1,169 @@
+//! Which host carries which network interface, and behind which interface of the host.
+
+use std::collections::HashMap;
+
+use super::{
+    super::{
+        code::Code,
+        decode::{List, Spanned},
+        problem::{Finding, Findings},
+        scalar::{INTERFACE_NAME_BYTES_MAX, INTERFACE_NAMES_TAKEN, InterfaceName},
+        source::Span,
+        types::{Host, PlacedNic},
+    },
+    host::Hosts,
+    nic::Nics,
+};
+use crate::topology::model::{HookMode, ResourceId};
+
+/// Bytes of a derived name that come from the NIC's name: room for `-` and four hex digits is left.
+const STEM_BYTES_MAX: usize = INTERFACE_NAME_BYTES_MAX - 5;
+
+/// Where a NIC lives.
+pub(super) struct Placement {
+    pub(super) host: usize,
+    pub(super) interface: String,
+    pub(super) mode: HookMode,
+    span: Span,
+}
+
+/// The placement of each NIC by its index.
+pub(super) fn collect(
+    list: Option<&List<Host>>,
+    hosts: &mut Hosts,
+    nics: &Nics,
+    findings: &mut Findings,
+) -> HashMap<usize, Placement> {
+    let mut placements = HashMap::new();
+    let mut unresolved = 0;
+    for (index, host) in list.into_iter().flatten().enumerate() {
+        let placed = host.network_interfaces.as_ref();
+        if super::incomplete(placed) {
+            hosts.incomplete = true;
+        }
+        unresolved += place_on(index, placed, hosts, nics, &mut placements, findings);
+    }
+    report_unplaced(&placements, unresolved, hosts, nics, findings);
+    name_interfaces(&mut placements, hosts, nics);
+    placements
+}
+
+/// Places the NICs of one host. Returns how many of them are not known.
+fn place_on(
+    host: usize,
+    list: Option<&List<PlacedNic>>,
+    hosts: &mut Hosts,
+    nics: &Nics,
+    placements: &mut HashMap<usize, Placement>,
+    findings: &mut Findings,
+) -> usize {
+    let mut unresolved = 0;
+    for placed in list.into_iter().flatten() {
+        let interface = placed.interface.as_ref();
+        if let (Some(interface), Some(draft)) = (interface, hosts.list.get_mut(host)) {
+            draft.use_interface(interface, findings);
+        }
+        let name = placed.name.as_ref();
+        let nic = name
+            .and_then(|name| nics.registry.find(name, Code::InvalidResourceReference, findings));
+        let (Some(name), Some(nic)) = (name, nic) else {
+            unresolved += 1;
+            continue;
+        };
+        if let Some(first) = placements.get(&nic) {
+            findings.push(placed_twice(name, first.span));
+            continue;
+        }
+        let interface = interface.map(|it: &Spanned<InterfaceName>| it.value.0.clone());
+        let placement = Placement {
+            host,
+            interface: interface.unwrap_or_default(),
+            mode: placed.mode.as_ref().map(|it| it.value).unwrap_or_default(),
+            span: name.span,
+        };
+        placements.insert(nic, placement);
+    }
+    unresolved
+}
+
+fn placed_twice(name: &Spanned<String>, first: Span) -> Finding {
+    let message = format!("networkInterface `{}` is placed twice", name.value);
+    Finding::error(Code::NetworkInterfacePlacedTwice, name.span, message)
+        .help("remove one of the two: a networkInterface lives on exactly one host")
+        .note(first, "placed here first")
+}
+
+fn report_unplaced(
+    placements: &HashMap<usize, Placement>,
+    unresolved: usize,
+    hosts: &Hosts,
+    nics: &Nics,
+    findings: &mut Findings,
+) {
+    let unplaced: Vec<usize> =
+        (0..nics.list.len()).filter(|nic| !placements.contains_key(nic)).collect();
+    // A name that is not known probably stands for a NIC that seems to be missing.
+    if hosts.incomplete || unplaced.len() <= unresolved {
+        return;
+    }
+    if hosts.list.is_empty() {
+        let message = format!("no host carries the {} networkInterfaces", unplaced.len());
+        findings.push(
+            Finding::error(Code::NetworkInterfaceNotPlaced, nics.span, message)
+                .help("add `hosts` and list each networkInterface on one of them"),
+        );
+        return;
+    }
+    for nic in unplaced.iter().filter_map(|nic| nics.list.get(*nic)) {
+        let name = nic.named.id.name();
+        let message = format!("networkInterface `{name}` is on no host");
+        findings.push(
+            Finding::error(Code::NetworkInterfaceNotPlaced, nic.named.span, message)
+                .help(format!("add `- name: {name}` to the networkInterfaces of a host")),
+        );
+    }
+}
+
+/// Gives an interface name to every placed NIC without one. The name depends on the NIC and on what
+/// else the host has, not on the order of the document.
+fn name_interfaces(placements: &mut HashMap<usize, Placement>, hosts: &mut Hosts, nics: &Nics) {
+    let mut unnamed: Vec<(&ResourceId, &mut Placement)> = placements
+        .iter_mut()
+        .filter(|(_, placement)| placement.interface.is_empty())
+        .filter_map(|(nic, placement)| Some((&nics.list.get(*nic)?.named.id, placement)))
+        .collect();
+    unnamed.sort_by_key(|(id, _)| *id);
+    let mut wishes: HashMap<(usize, String), usize> = HashMap::new();
+    for (id, placement) in &unnamed {
+        *wishes.entry((placement.host, id.name().to_owned())).or_default() += 1;
+    }
+    for (id, placement) in unnamed {
+        let Some(host) = hosts.list.get_mut(placement.host) else { continue };
+        let name = id.name();
+        let alone = wishes.get(&(placement.host, name.to_owned())) == Some(&1);
+        let usable = name.len() <= INTERFACE_NAME_BYTES_MAX
+            && !INTERFACE_NAMES_TAKEN.contains(&name)
+            && !host.interfaces.contains_key(name);
+        placement.interface = if alone && usable {
+            name.to_owned()
+        } else {
+            (0..=u16::MAX)
+                .map(|salt| hashed_name(id, salt))
+                .find(|name| !host.interfaces.contains_key(name))
+                .unwrap_or_default()
+        };
+        host.interfaces.insert(placement.interface.clone(), placement.span);
+    }
+}
+
+/// The beginning of the NIC's name and a hash of its id.
+fn hashed_name(id: &ResourceId, salt: u16) -> String {
+    // FNV-1a: names must be the same on every host and in every version.
+    let bytes = id.as_str().bytes().map(|byte| byte.to_ascii_lowercase());
+    let hash = bytes
+        .chain(salt.to_be_bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let name = id.name();
+    let stem = name.get(..name.floor_char_boundary(STEM_BYTES_MAX)).unwrap_or(name);
+    format!("{stem}-{:04x}", hash >> 16)
+}
