@@ -1,0 +1,206 @@
+//! What agents and clients say to each other: JSON over HTTP/1.1 on a unix socket.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::topology::state::State;
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStatus {
+    /// The host's name in the document.
+    pub host: String,
+    /// Whether the document is in force here.
+    pub ready: bool,
+    /// Version of the program.
+    pub version: String,
+    /// Version of the map layouts.
+    pub abi_version: u32,
+    /// Name of the deployment.
+    pub deployment: String,
+    /// Counts the documents that were put in force.
+    pub serial: u64,
+    /// Equal on all hosts that gave out the same numbers.
+    pub state_digest: String,
+    /// Where maps and links are pinned.
+    pub pin_directory: String,
+    /// Whether the maps were there when the agent started.
+    pub adopted: bool,
+    /// Interfaces and their programs.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Interfaces of the document that the host does not have.
+    pub missing_interfaces: Vec<String>,
+    /// The other hosts.
+    pub vteps: Vec<VtepStatus>,
+    /// Fill of the maps.
+    pub maps: Vec<MapStatus>,
+    /// Differences between kernel and document that the last check found and mended.
+    pub drift_mended: u64,
+    /// Why the last attempt to put the document in force failed; null if it did not.
+    pub last_error: Option<String>,
+    /// Drop events that nobody could read in time.
+    pub events_lost: u64,
+}
+
+/// An interface and its programs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterfaceStatus {
+    /// Name.
+    pub name: String,
+    /// Kernel index.
+    pub ifindex: u32,
+    /// `workload` or `underlay`.
+    pub role: String,
+    /// `tc` or `xdp`.
+    pub mode: String,
+    /// Programs on it.
+    pub programs: Vec<String>,
+}
+
+/// Another host as seen from this one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VtepStatus {
+    /// The host's name.
+    pub host: String,
+    /// Its underlay address.
+    pub address: String,
+    /// Whether its next hop's MAC address is known.
+    pub resolved: bool,
+}
+
+/// Fill of a map.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MapStatus {
+    /// Name.
+    pub name: String,
+    /// Entries in use.
+    pub used: u64,
+    /// Entries in all.
+    pub capacity: u64,
+}
+
+/// `GET /v1/meters`: one link of this deployment as counted on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkMeter {
+    /// ARM id of the peering object.
+    pub peering: String,
+    /// The VNet that owns it.
+    pub virtual_network: String,
+    /// The VNet that it points at.
+    pub remote_virtual_network: String,
+    /// Its number in the datapath.
+    pub link: u32,
+    /// Packets that left the VNet over the link, after segmentation.
+    pub egress_packets: u64,
+    /// Their layer-3 bytes.
+    pub egress_bytes: u64,
+    /// Packets that entered the VNet over the link.
+    pub ingress_packets: u64,
+    /// Their layer-3 bytes.
+    pub ingress_bytes: u64,
+}
+
+/// `GET /v1/drops`: drops at one NIC of this host for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NicDrops {
+    /// ARM id of the NIC; null for packets that never came to belong to one.
+    pub network_interface: Option<String>,
+    /// Name of the reason.
+    pub reason: String,
+    /// What it means.
+    pub meaning: String,
+    /// Packets; a super-frame counts once.
+    pub packets: u64,
+    /// Bytes of their IP packets.
+    pub bytes: u64,
+}
+
+/// `GET /v1/events`: a sampled drop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DropRecord {
+    /// Name of the reason.
+    pub reason: String,
+    /// Number of the NIC at whose side it happened.
+    pub nic: u32,
+    /// Number of the sending NIC.
+    pub source_nic: u32,
+    /// Number of the link that decided.
+    pub link: u32,
+    /// Source address.
+    pub source_address: String,
+    /// Destination address.
+    pub destination_address: String,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// Bytes of the IP packet.
+    pub bytes: u32,
+}
+
+/// `GET /v1/deployment`: what is in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentView {
+    /// The host's name.
+    pub host: String,
+    /// Counts the documents that were put in force.
+    pub serial: u64,
+    /// Name of the document.
+    pub source: String,
+    /// The document.
+    pub document: String,
+    /// Numbers and peering states.
+    pub state: State,
+}
+
+/// `POST /v1/apply`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyRequest {
+    /// Name of the document, for messages.
+    pub source: String,
+    /// The document.
+    pub document: String,
+    /// What all hosts continue from, so that they give out the same numbers; null: what this host has.
+    pub base: Option<State>,
+    /// The serial that the document gets; null: one more than this host's.
+    pub serial: Option<u64>,
+}
+
+/// Answer to [`ApplyRequest`], sent when the document is in force on the host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyReply {
+    /// The host's name.
+    pub host: String,
+    /// The document's serial.
+    pub serial: u64,
+    /// Map operations that it took.
+    pub operations: usize,
+    /// See [`AgentStatus::state_digest`].
+    pub state_digest: String,
+}
+
+/// Answer to a request that failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorReply {
+    /// Stable word for the kind of error.
+    pub code: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// Further values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
+}

@@ -1,0 +1,198 @@
+//! The document in force and the numbers given out, kept on disk.
+//!
+//! An agent starts with a file, and `apply` may later give it another document. After a restart the
+//! newer of both counts: the file if its content changed since the agent last read it, else what was
+//! applied last.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    document::{self, Problems},
+    topology::{
+        model::Topology,
+        state::{self, State, StateError},
+    },
+};
+
+const FILE_NAME: &str = "deployment.json";
+
+/// Why a deployment cannot be opened or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeploymentError {
+    /// A file cannot be read or written.
+    #[error("{what} {path}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The state file is damaged or of a newer version.
+    #[error("{path} cannot be understood; restore it, or remove it to give out new numbers")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The document has errors.
+    #[error("{0}")]
+    Document(Box<Problems>),
+    /// No number is left for a resource.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// What is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    serial: u64,
+    source: String,
+    document: String,
+    /// The start file as last read.
+    file: String,
+    state: State,
+}
+
+/// The document in force, parsed, with its numbers.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    stored: Stored,
+    topology: Topology,
+    path: PathBuf,
+}
+
+impl Deployment {
+    /// Opens the deployment of a state directory, taking `file` into account. Nothing is written
+    /// before [`Deployment::save`].
+    pub fn open(file: &Path, state_dir: &Path) -> Result<Self, DeploymentError> {
+        let path = state_dir.join(FILE_NAME);
+        let source = file.display().to_string();
+        let text = fs::read_to_string(file).map_err(|source| DeploymentError::Io {
+            what: "cannot read",
+            path: file.to_owned(),
+            source,
+        })?;
+        match read_stored(&path)? {
+            Some(stored) if stored.file == text => {
+                let topology = parse(&stored.source, &stored.document)?;
+                let state = state::advance(&stored.state, &topology)?;
+                Ok(Self { stored: Stored { state, ..stored }, topology, path })
+            }
+            old => {
+                let (serial, state) =
+                    old.map_or_else(|| (0, State::default()), |it| (it.serial, it.state));
+                let topology = parse(&source, &text)?;
+                let state = state::advance(&state, &topology)?;
+                let document = text.clone();
+                let stored = Stored { serial: serial + 1, source, document, file: text, state };
+                Ok(Self { stored, topology, path })
+            }
+        }
+    }
+
+    /// The deployment after `document`, continuing from `base` or from what this host has.
+    pub fn next(
+        &self,
+        source: &str,
+        document: &str,
+        base: Option<&State>,
+        serial: Option<u64>,
+    ) -> Result<Self, DeploymentError> {
+        let topology = parse(source, document)?;
+        let state = state::advance(base.unwrap_or(&self.stored.state), &topology)?;
+        let stored = Stored {
+            serial: serial.unwrap_or(self.stored.serial + 1),
+            source: source.to_owned(),
+            document: document.to_owned(),
+            file: self.stored.file.clone(),
+            state,
+        };
+        Ok(Self { stored, topology, path: self.path.clone() })
+    }
+
+    /// Writes the deployment, so that a crash leaves either the old or the new one.
+    pub fn save(&self) -> Result<(), DeploymentError> {
+        let failed =
+            |source| DeploymentError::Io { what: "cannot write", path: self.path.clone(), source };
+        let json = serde_json::to_vec_pretty(&self.stored)
+            .map_err(|source| DeploymentError::Format { path: self.path.clone(), source })?;
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(directory).map_err(failed)?;
+        let new = self.path.with_extension("json.new");
+        let mut file = File::create(&new).map_err(failed)?;
+        file.write_all(&json).and_then(|()| file.sync_all()).map_err(failed)?;
+        fs::rename(&new, &self.path).map_err(failed)?;
+        File::open(directory).and_then(|it| it.sync_all()).map_err(failed)
+    }
+
+    /// The network.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Numbers and peering states.
+    pub fn state(&self) -> &State {
+        &self.stored.state
+    }
+
+    /// Counts the documents that were put in force.
+    pub fn serial(&self) -> u64 {
+        self.stored.serial
+    }
+
+    /// Name of the document.
+    pub fn source(&self) -> &str {
+        &self.stored.source
+    }
+
+    /// The document.
+    pub fn document(&self) -> &str {
+        &self.stored.document
+    }
+
+    /// A short name of the state: equal where all numbers are.
+    pub fn state_digest(&self) -> String {
+        let json = self.stored.state.to_json().unwrap_or_default();
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, json.as_bytes()).to_string()
+    }
+}
+
+fn parse(source: &str, document: &str) -> Result<Topology, DeploymentError> {
+    let loaded = document::load(source, document)
+        .map_err(|problems| DeploymentError::Document(Box::new(problems)))?;
+    if !loaded.warnings.is_empty() {
+        tracing::warn!("{}", loaded.warnings);
+    }
+    Ok(loaded.topology)
+}
+
+fn read_stored(path: &Path) -> Result<Option<Stored>, DeploymentError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            return Err(DeploymentError::Io {
+                what: "cannot read",
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|source| DeploymentError::Format { path: path.to_owned(), source })
+}

@@ -1,0 +1,172 @@
+//! The agent of one host: keeps the kernel at what the document says, and answers for it.
+//!
+//! - [`deployment`]: the document in force and the numbers given out, kept on disk.
+//! - [`reconcile`]: facts → compile → plan → operations → attachments.
+//! - [`task`]: the one task that owns the dataplane; everything else sends it commands.
+//! - [`server`], [`client`], [`api`]: the socket of the host.
+//!
+//! Stopping or killing the agent leaves packets flowing: maps and links are pinned.
+
+pub mod api;
+pub mod client;
+pub mod deployment;
+pub mod events;
+pub mod reconcile;
+pub mod server;
+pub mod task;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use sd_notify::NotifyState;
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use self::{
+    deployment::{Deployment, DeploymentError},
+    reconcile::{Reconciler, ReconcileError},
+    task::Task,
+};
+use crate::{
+    dataplane::{Dataplane, LoadError},
+    document::Problems,
+};
+
+/// Where an agent's socket is if nothing else is said.
+pub const DEFAULT_SOCKET: &str = "/run/vnetpeer/agent.sock";
+/// Where an agent keeps its state if nothing else is said.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/vnetpeer";
+/// Where maps and links are pinned if nothing else is said.
+pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/vnetpeer/agent";
+
+/// How an agent is started.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The topology document.
+    pub file: PathBuf,
+    /// Which of the document's hosts this is.
+    pub host: String,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Where it keeps its state.
+    pub state_dir: PathBuf,
+    /// Where maps and links are pinned.
+    pub pin_dir: PathBuf,
+    /// Take the dataplane off when the agent is stopped (not when it is killed).
+    pub detach_on_exit: bool,
+}
+
+/// Why an agent does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The document has errors.
+    #[error("{0}")]
+    Document(Box<Problems>),
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
+    /// The kernel side cannot be set up.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The first reconciliation failed.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+    /// Another agent answers on the socket.
+    #[error("another agent answers on {path}; stop it first, or choose another --socket")]
+    SocketTaken {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The socket, a signal handler or a directory.
+    #[error("{what} {path}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Runs the agent until SIGTERM or SIGINT.
+pub async fn run(settings: &Settings) -> Result<(), AgentError> {
+    let deployment = Deployment::open(&settings.file, &settings.state_dir)?;
+    let listener = listen(&settings.socket).await?;
+    let dataplane = Dataplane::open(&settings.pin_dir)?;
+    let reconciler = Reconciler::new(dataplane, settings.host.clone())?;
+    let mut task = Task::new(reconciler, deployment, settings)?;
+    task.reconcile().await?;
+    let events = task.watch_events();
+    let (commands, running) = task.spawn();
+    let server = tokio::spawn(server::serve(listener, commands, events));
+    ready();
+    wait_for_signal(&settings.socket).await?;
+    server.abort();
+    running.abort();
+    remove_socket(&settings.socket);
+    if settings.detach_on_exit {
+        Dataplane::remove(&settings.pin_dir).map_err(|source| AgentError::Io {
+            what: "cannot remove",
+            path: settings.pin_dir.clone(),
+            source,
+        })?;
+        tracing::info!("took the dataplane off");
+    }
+    Ok(())
+}
+
+/// Tells the service manager, if there is one.
+fn ready() {
+    tracing::info!("ready");
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        tracing::warn!(%error, "cannot notify the service manager");
+    }
+}
+
+async fn wait_for_signal(socket: &Path) -> Result<(), AgentError> {
+    let failed = |source| AgentError::Io {
+        what: "cannot wait for signals while serving",
+        path: socket.to_owned(),
+        source,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
+    }
+    Ok(())
+}
+
+/// Binds the socket, readable by its owner only. A socket that nobody answers on is a leftover.
+async fn listen(path: &Path) -> Result<UnixListener, AgentError> {
+    let failed =
+        |what| move |source| AgentError::Io { what, path: path.to_owned(), source };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed("cannot create the directory of"))?;
+    }
+    if client::Client::new(path).status().await.is_ok() {
+        return Err(AgentError::SocketTaken { path: path.to_owned() });
+    }
+    remove_socket(path);
+    let listener = UnixListener::bind(path).map_err(failed("cannot listen on"))?;
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(path, owner_only).map_err(failed("cannot protect"))?;
+    Ok(listener)
+}
+
+fn remove_socket(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "cannot remove the socket");
+        }
+        _ => {}
+    }
+}

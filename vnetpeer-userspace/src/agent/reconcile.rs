@@ -1,0 +1,226 @@
+//! One pass from document to kernel: facts → compile → plan → operations → attachments.
+//!
+//! Level-triggered: a pass starts from what the kernel holds and ends where the document says,
+//! whatever happened before. Programs go on an interface only after the maps are filled, so at first
+//! start nothing is forwarded before policy is in place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rtnetlink::Handle;
+use vnetpeer_common::abi::vtep_flags;
+
+use super::api::{InterfaceStatus, MapStatus, VtepStatus};
+use crate::{
+    dataplane::{
+        Dataplane,
+        attach::{AttachError, Attachment, Role},
+        maps::MapOpError,
+        probe::{self, ProbeError},
+    },
+    topology::{
+        compile::compile,
+        desired::Desired,
+        facts::HostFacts,
+        model::Topology,
+        network::NetworkError,
+        plan::{Observed, Op, PlanError, plan},
+        state::State,
+    },
+};
+
+/// Passes until every interface has a hook that its driver supports; each pass may find one without.
+const PASSES_MAX: usize = 1_024;
+
+/// Why a pass failed. The next one starts from what the kernel then holds.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReconcileError {
+    /// The host cannot be probed.
+    #[error("cannot probe the host")]
+    Probe(#[from] ProbeError),
+    /// The topology lacks something.
+    #[error("cannot compile the topology")]
+    Compile(#[from] NetworkError),
+    /// The tables do not fit.
+    #[error("the tables do not fit the maps")]
+    Plan(#[from] PlanError),
+    /// A map operation failed.
+    #[error("the kernel refused an operation")]
+    Map(#[from] MapOpError),
+    /// A program could not be attached.
+    #[error("a program is not where it should be")]
+    Attach(#[from] AttachError),
+}
+
+/// The dataplane and what is known about it.
+pub struct Reconciler {
+    dataplane: Dataplane,
+    host: String,
+    observed: Observed,
+    attached: BTreeSet<Attachment>,
+    no_xdp: BTreeSet<String>,
+    desired: Desired,
+    facts: HostFacts,
+}
+
+impl Reconciler {
+    /// Takes over a dataplane as it is.
+    pub fn new(dataplane: Dataplane, host: String) -> Result<Self, ReconcileError> {
+        let observed = observe(&dataplane)?;
+        Ok(Self {
+            dataplane,
+            host,
+            observed,
+            attached: BTreeSet::new(),
+            no_xdp: BTreeSet::new(),
+            desired: Desired::default(),
+            facts: HostFacts::default(),
+        })
+    }
+
+    /// Puts a topology in force and returns how many map operations it took.
+    pub async fn run(
+        &mut self,
+        netlink: &Handle,
+        topology: &Topology,
+        state: &State,
+    ) -> Result<usize, ReconcileError> {
+        let mut operations = 0;
+        for _ in 0..PASSES_MAX {
+            let facts = probe::facts(netlink, topology, &self.host, &self.no_xdp).await?;
+            let desired = compile(topology, state, &self.host, &facts)?;
+            operations += self.execute(&desired)?;
+            self.desired = desired;
+            self.facts = facts;
+            match self.attach(topology) {
+                Ok(()) => break,
+                Err(AttachError::NoNativeXdp { interface }) => {
+                    tracing::warn!(interface, "no native XDP; TC handles the interface");
+                    self.no_xdp.insert(interface);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(operations)
+    }
+
+    /// Compares the kernel with what it should hold, and mends it. Returns what was wrong.
+    pub fn check(&mut self) -> Result<usize, ReconcileError> {
+        let observed = observe(&self.dataplane)?;
+        let drift = plan(&self.desired, &observed)?.ops.len();
+        if drift != 0 {
+            self.observed = observed;
+            self.execute(&self.desired.clone())?;
+        }
+        Ok(drift)
+    }
+
+    fn execute(&mut self, desired: &Desired) -> Result<usize, ReconcileError> {
+        let plan = plan(desired, &self.observed)?;
+        for op in &plan.ops {
+            if let Err(error) = self.dataplane.maps.execute(op) {
+                self.observed = observe(&self.dataplane)?;
+                return Err(error.into());
+            }
+        }
+        self.observed = plan.next;
+        Ok(plan.ops.iter().filter(|op| !matches!(op, Op::ZeroMeter { .. })).count())
+    }
+
+    fn attach(&mut self, topology: &Topology) -> Result<(), AttachError> {
+        let wanted = self.wanted(topology);
+        for attachment in &wanted {
+            if !self.attached.contains(attachment) {
+                self.dataplane.attach(attachment)?;
+                self.attached.insert(attachment.clone());
+            }
+        }
+        self.dataplane.detach_others(&wanted)?;
+        self.attached = wanted;
+        Ok(())
+    }
+
+    fn wanted(&self, topology: &Topology) -> BTreeSet<Attachment> {
+        let underlay = topology.hosts.iter().find(|host| host.name == self.host);
+        let underlay = underlay.map(|host| host.underlay_interface.as_str());
+        self.facts
+            .interfaces
+            .iter()
+            .map(|(name, facts)| {
+                let is_underlay = Some(name.as_str()) == underlay;
+                let role = if is_underlay { Role::Underlay } else { Role::Workload };
+                Attachment::new(facts.ifindex, name, role, facts.hook)
+            })
+            .collect()
+    }
+
+    /// The dataplane, for counters.
+    pub fn dataplane(&self) -> &Dataplane {
+        &self.dataplane
+    }
+
+    /// The dataplane, to take the event ring.
+    pub fn dataplane_mut(&mut self) -> &mut Dataplane {
+        &mut self.dataplane
+    }
+
+    /// Interfaces and their programs.
+    pub fn interfaces(&self) -> Vec<InterfaceStatus> {
+        let status = |it: &Attachment| InterfaceStatus {
+            name: it.name.clone(),
+            ifindex: it.ifindex,
+            role: if it.role == Role::Underlay { "underlay" } else { "workload" }.to_owned(),
+            mode: if it.xdp { "xdp" } else { "tc" }.to_owned(),
+            programs: it.xdp_program().into_iter().chain([it.tc_program()]).map(str::to_owned).collect(),
+        };
+        self.attached.iter().map(status).collect()
+    }
+
+    /// Interfaces of the document that the host does not have.
+    pub fn missing_interfaces(&self) -> &[String] {
+        &self.desired.missing_interfaces
+    }
+
+    /// The other hosts.
+    pub fn vteps(&self, state: &State) -> Vec<VtepStatus> {
+        let resolved = |host: &str| {
+            let vtep = state.vtep(host).and_then(|id| self.desired.vteps.get(&id));
+            vtep.is_some_and(|vtep| vtep.flags & vtep_flags::RESOLVED != 0)
+        };
+        let status = |(host, facts): (&String, &crate::topology::facts::VtepFacts)| VtepStatus {
+            host: host.clone(),
+            address: facts.remote.to_string(),
+            resolved: resolved(host),
+        };
+        self.facts.vteps.iter().map(status).collect()
+    }
+
+    /// Fill of the maps.
+    pub fn maps(&self) -> Vec<MapStatus> {
+        let observed = &self.observed;
+        let used: BTreeMap<&str, usize> = BTreeMap::from([
+            ("NICS", observed.nics.len()),
+            ("VNETS", observed.vnets.len()),
+            ("ROUTES", observed.routes.len()),
+            ("TRIE_V4", observed.trie_v4.used()),
+            ("TRIE_V6", observed.trie_v6.used()),
+            ("NEXT_HOPS", observed.next_hops.used()),
+            ("LINKS", observed.links.len()),
+            ("VTEPS", observed.vteps.len()),
+        ]);
+        let capacities = self.dataplane.maps.map_capacities();
+        capacities
+            .into_iter()
+            .map(|(name, capacity)| MapStatus {
+                name: name.to_owned(),
+                used: used.get(name).map_or(0, |used| *used as u64),
+                capacity: u64::from(capacity),
+            })
+            .collect()
+    }
+}
+
+fn observe(dataplane: &Dataplane) -> Result<Observed, ReconcileError> {
+    let raw = dataplane.maps.read_back()?;
+    Ok(Observed::adopt(raw, dataplane.maps.capacities()))
+}

@@ -1,0 +1,119 @@
+//! The agent's side of the socket.
+
+use std::fmt::Display;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::{
+    net::UnixListener,
+    sync::{mpsc, oneshot},
+};
+
+use super::{
+    api::{ApplyRequest, ErrorReply},
+    deployment::DeploymentError,
+    events::Events,
+    task::{ApplyError, Command, chain},
+};
+
+#[derive(Clone)]
+struct Context {
+    commands: mpsc::Sender<Command>,
+    events: Events,
+}
+
+/// Answers requests until the task ends.
+pub async fn serve(listener: UnixListener, commands: mpsc::Sender<Command>, events: Events) {
+    let router = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/meters", get(meters))
+        .route("/v1/drops", get(drops))
+        .route("/v1/events", get(recent_events))
+        .route("/v1/deployment", get(deployment))
+        .route("/v1/apply", post(apply))
+        .with_state(Context { commands, events });
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "the socket is closed");
+    }
+}
+
+/// A failed request.
+struct Failure {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    fn internal(error: impl Display) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { status, code: "InternalError", message: error.to_string() }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body = ErrorReply {
+            code: self.code.to_owned(),
+            message: self.message,
+            details: std::collections::BTreeMap::new(),
+        };
+        (self.status, Json(body)).into_response()
+    }
+}
+
+/// Sends a command and waits for its answer.
+async fn ask<T>(
+    context: &Context,
+    command: impl FnOnce(oneshot::Sender<T>) -> Command,
+) -> Result<T, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    let stopping = || Failure::internal("the agent is stopping");
+    context.commands.send(command(sender)).await.map_err(|_| stopping())?;
+    receiver.await.map_err(|_| stopping())
+}
+
+async fn status(State(context): State<Context>) -> Result<Response, Failure> {
+    let status = ask(&context, Command::Status).await?;
+    status.map(|it| Json(it).into_response()).map_err(|error| Failure::internal(chain(&error)))
+}
+
+async fn meters(State(context): State<Context>) -> Result<Response, Failure> {
+    let meters = ask(&context, Command::Meters).await?;
+    meters.map(|it| Json(it).into_response()).map_err(|error| Failure::internal(chain(&error)))
+}
+
+async fn drops(State(context): State<Context>) -> Result<Response, Failure> {
+    let drops = ask(&context, Command::Drops).await?;
+    drops.map(|it| Json(it).into_response()).map_err(|error| Failure::internal(chain(&error)))
+}
+
+async fn recent_events(State(context): State<Context>) -> Response {
+    Json(context.events.recent()).into_response()
+}
+
+async fn deployment(State(context): State<Context>) -> Result<Response, Failure> {
+    Ok(Json(ask(&context, Command::Deployment).await?).into_response())
+}
+
+async fn apply(
+    State(context): State<Context>,
+    Json(request): Json<ApplyRequest>,
+) -> Result<Response, Failure> {
+    let result =
+        ask(&context, |reply| Command::Apply(Box::new(request), reply)).await?;
+    match result {
+        Ok(reply) => Ok(Json(reply).into_response()),
+        Err(ApplyError::Deployment(DeploymentError::Document(problems))) => Err(Failure {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            code: "InvalidDocument",
+            message: problems.to_string(),
+        }),
+        Err(error) => Err(Failure::internal(chain(&error))),
+    }
+}

@@ -1,0 +1,327 @@
+//! The one task that owns the dataplane. Requests, changes of the host and the regular check come to
+//! it one after the other, so no two of them meet in the kernel.
+
+use std::{
+    io,
+    path::PathBuf,
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
+};
+use vnetpeer_common::abi::ABI_VERSION;
+
+use super::{
+    AgentError, Settings,
+    api::{
+        AgentStatus, ApplyReply, ApplyRequest, DeploymentView, LinkMeter, NicDrops,
+    },
+    deployment::{Deployment, DeploymentError},
+    events::Events,
+    reconcile::{ReconcileError, Reconciler},
+};
+use crate::dataplane::maps::MapOpError;
+
+/// Between two comparisons of the kernel with the document.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
+/// Changes of interfaces and neighbours come in bursts; this long after the first, one pass follows.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// Requests that wait.
+const QUEUE: usize = 64;
+
+/// Why a document was not put in force.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The document or its numbers.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
+    /// The kernel.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+}
+
+/// What the task can be asked.
+pub enum Command {
+    /// Put a document in force.
+    Apply(Box<ApplyRequest>, oneshot::Sender<Result<ApplyReply, ApplyError>>),
+    /// How things are.
+    Status(oneshot::Sender<Result<AgentStatus, MapOpError>>),
+    /// Meters of all links.
+    Meters(oneshot::Sender<Result<Vec<LinkMeter>, MapOpError>>),
+    /// Drop counters of all NICs.
+    Drops(oneshot::Sender<Result<Vec<NicDrops>, MapOpError>>),
+    /// What is in force.
+    Deployment(oneshot::Sender<DeploymentView>),
+}
+
+/// See the module.
+pub struct Task {
+    reconciler: Reconciler,
+    deployment: Deployment,
+    host: String,
+    pin_dir: PathBuf,
+    netlink: Handle,
+    changes: mpsc::Receiver<()>,
+    ready: bool,
+    last_error: Option<String>,
+    drift_mended: u64,
+}
+
+impl Task {
+    /// Prepares the task; it does nothing before [`Task::reconcile`].
+    pub fn new(
+        reconciler: Reconciler,
+        deployment: Deployment,
+        settings: &Settings,
+    ) -> Result<Self, AgentError> {
+        let (netlink, changes) = watch_host().map_err(|source| AgentError::Io {
+            what: "cannot watch interfaces and neighbours for",
+            path: settings.socket.clone(),
+            source,
+        })?;
+        Ok(Self {
+            reconciler,
+            deployment,
+            host: settings.host.clone(),
+            pin_dir: settings.pin_dir.clone(),
+            netlink,
+            changes,
+            ready: false,
+            last_error: None,
+            drift_mended: 0,
+        })
+    }
+
+    /// Puts the deployment in force and saves it.
+    pub async fn reconcile(&mut self) -> Result<(), AgentError> {
+        // Numbers are on disk before the kernel sees them: what a crash leaves there is known.
+        self.deployment.save()?;
+        let topology = self.deployment.topology();
+        self.reconciler.run(&self.netlink, topology, self.deployment.state()).await?;
+        self.ready = true;
+        Ok(())
+    }
+
+    /// Starts to read drop events.
+    pub fn watch_events(&mut self) -> Events {
+        let events = Events::default();
+        if let Some(ring) = self.reconciler.dataplane_mut().maps.take_events() {
+            tokio::spawn(events.clone().read(ring));
+        }
+        events
+    }
+
+    /// Lets the task run.
+    pub fn spawn(self) -> (mpsc::Sender<Command>, JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (sender, tokio::spawn(self.run(receiver)))
+    }
+
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut check = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut due: Option<Instant> = None;
+        loop {
+            let pass = async {
+                match due {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.handle(command).await,
+                    None => return,
+                },
+                Some(()) = self.changes.recv() => {
+                    due = due.or(Some(Instant::now() + DEBOUNCE));
+                }
+                () = pass => {
+                    due = None;
+                    self.follow_host().await;
+                }
+                _ = check.tick() => self.check(),
+            }
+        }
+    }
+
+    /// A pass after the host changed.
+    async fn follow_host(&mut self) {
+        let (topology, state) = (self.deployment.topology(), self.deployment.state());
+        match self.reconciler.run(&self.netlink, topology, state).await {
+            Ok(0) => self.last_error = None,
+            Ok(operations) => {
+                self.last_error = None;
+                tracing::info!(operations, "followed a change of the host");
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn check(&mut self) {
+        match self.reconciler.check() {
+            Ok(0) => {}
+            Ok(operations) => {
+                self.drift_mended += operations as u64;
+                tracing::warn!(operations, "the maps differed from the document and were mended");
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&mut self, error: &ReconcileError) {
+        let error = chain(error);
+        tracing::error!(%error, "the document is not in force as it should be");
+        self.last_error = Some(error);
+    }
+
+    /// A client that went away needs no answer, so failed sends are ignored.
+    async fn handle(&mut self, command: Command) {
+        match command {
+            Command::Apply(request, reply) => {
+                let _ = reply.send(self.apply(&request).await);
+            }
+            Command::Status(reply) => {
+                let _ = reply.send(self.status());
+            }
+            Command::Meters(reply) => {
+                let _ = reply.send(self.meters());
+            }
+            Command::Drops(reply) => {
+                let _ = reply.send(self.drops());
+            }
+            Command::Deployment(reply) => {
+                let _ = reply.send(DeploymentView {
+                    host: self.host.clone(),
+                    serial: self.deployment.serial(),
+                    source: self.deployment.source().to_owned(),
+                    document: self.deployment.document().to_owned(),
+                    state: self.deployment.state().clone(),
+                });
+            }
+        }
+    }
+
+    async fn apply(&mut self, request: &ApplyRequest) -> Result<ApplyReply, ApplyError> {
+        let (source, document) = (&request.source, &request.document);
+        let next =
+            self.deployment.next(source, document, request.base.as_ref(), request.serial)?;
+        next.save()?;
+        self.deployment = next;
+        let topology = self.deployment.topology();
+        let result = self.reconciler.run(&self.netlink, topology, self.deployment.state()).await;
+        match &result {
+            Ok(operations) => {
+                self.last_error = None;
+                tracing::info!(serial = self.deployment.serial(), operations, "applied a document");
+            }
+            Err(error) => self.last_error = Some(chain(error)),
+        }
+        Ok(ApplyReply {
+            host: self.host.clone(),
+            serial: self.deployment.serial(),
+            operations: result?,
+            state_digest: self.deployment.state_digest(),
+        })
+    }
+
+    fn status(&self) -> Result<AgentStatus, MapOpError> {
+        let dataplane = self.reconciler.dataplane();
+        Ok(AgentStatus {
+            host: self.host.clone(),
+            ready: self.ready && self.last_error.is_none(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            abi_version: ABI_VERSION,
+            deployment: self.deployment.topology().name.clone(),
+            serial: self.deployment.serial(),
+            state_digest: self.deployment.state_digest(),
+            pin_directory: self.pin_dir.display().to_string(),
+            adopted: dataplane.adopted,
+            interfaces: self.reconciler.interfaces(),
+            missing_interfaces: self.reconciler.missing_interfaces().to_vec(),
+            vteps: self.reconciler.vteps(self.deployment.state()),
+            maps: self.reconciler.maps(),
+            drift_mended: self.drift_mended,
+            last_error: self.last_error.clone(),
+            events_lost: dataplane.maps.events_lost()?,
+        })
+    }
+
+    fn meters(&self) -> Result<Vec<LinkMeter>, MapOpError> {
+        let topology = self.deployment.topology();
+        let maps = &self.reconciler.dataplane().maps;
+        let mut meters = Vec::new();
+        for peering in &topology.peerings {
+            let Some(link) = self.deployment.state().link(&peering.id) else { continue };
+            let meter = maps.meter(link)?;
+            let vnet = |index| topology.vnet(index).map_or_else(String::new, |it| it.id.to_string());
+            meters.push(LinkMeter {
+                peering: peering.id.to_string(),
+                virtual_network: vnet(peering.vnet),
+                remote_virtual_network: vnet(peering.remote),
+                link: link.0,
+                egress_packets: meter.egress_packets,
+                egress_bytes: meter.egress_bytes,
+                ingress_packets: meter.ingress_packets,
+                ingress_bytes: meter.ingress_bytes,
+            });
+        }
+        Ok(meters)
+    }
+
+    fn drops(&self) -> Result<Vec<NicDrops>, MapOpError> {
+        let (topology, state) = (self.deployment.topology(), self.deployment.state());
+        let maps = &self.reconciler.dataplane().maps;
+        let ids = topology.nics.iter().map(|nic| &nic.id);
+        let ids = ids.chain(topology.hosts.iter().flat_map(|it| &it.uplinks).map(|it| &it.id));
+        let rows = ids.filter_map(|id| Some((state.slot(&self.host, id)?, Some(id))));
+        let mut drops = Vec::new();
+        for (slot, id) in std::iter::once((0, None)).chain(rows) {
+            for (reason, counter) in maps.drops(slot)? {
+                drops.push(NicDrops {
+                    network_interface: id.map(ToString::to_string),
+                    reason: reason.name().to_owned(),
+                    meaning: reason.meaning().to_owned(),
+                    packets: counter.packets,
+                    bytes: counter.bytes,
+                });
+            }
+        }
+        Ok(drops)
+    }
+}
+
+/// An error with its causes, for one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        next = error.source();
+    }
+    text
+}
+
+/// A netlink handle, and a signal for every change of an interface, an address or a neighbour.
+fn watch_host() -> io::Result<(Handle, mpsc::Receiver<()>)> {
+    let groups = [MulticastGroup::Link, MulticastGroup::Neigh];
+    let (connection, handle, mut messages) = new_multicast_connection(&groups)?;
+    tokio::spawn(connection);
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while messages.next().await.is_some() {
+            // One signal waiting is as good as many.
+            if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
+                return;
+            }
+        }
+    });
+    Ok((handle, receiver))
+}

@@ -1,0 +1,164 @@
+//! The command line: words, exit codes, and which file answers which command.
+
+mod apply;
+mod completions;
+mod lab;
+mod meter;
+mod network;
+mod output;
+mod plan;
+mod routes;
+mod run;
+mod status;
+mod target;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::{output::Format, target::Target};
+
+/// What a command ends with. Scripts rely on the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// Unreachable.
+    Unreachable = 4,
+    /// Timed out.
+    TimedOut = 5,
+    /// What is in force differs from what was declared.
+    Drift = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Azure virtual network peering on Linux hosts, with real packets.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vnetpeer",
+    version,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 denied by policy or permission, \
+                  4 unreachable, 5 timed out, 6 in-force state differs from declared.\n\n\
+                  Example:\n  vnetpeer lab up -f examples/quickstart.yaml\n  \
+                  vnetpeer lab exec hub-a -- ping -c 3 10.1.1.4\n  vnetpeer meter show\n  \
+                  vnetpeer lab down"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug)]
+struct Global {
+    #[command(flatten)]
+    target: Target,
+    /// How to print.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a topology document: all problems at once, with places and fixes
+    Validate(validate::Arguments),
+    /// Show what a document would change: objects, and pairs of subnets that gain or lose reachability
+    Plan(plan::Arguments),
+    /// Run the agent of one host, in the foreground
+    Run(run::Arguments),
+    /// Give the running agents a new document; returns when it is in force everywhere
+    Apply(apply::Arguments),
+    /// Show agents, programs and modes per interface, generation, map fill and drift
+    Status(status::Arguments),
+    /// Run a whole deployment in network namespaces, one agent process per host
+    #[command(subcommand)]
+    Lab(lab::Command),
+    /// Virtual networks
+    #[command(subcommand)]
+    Vnet(network::Command),
+    /// Subnets, named VNET/SUBNET
+    #[command(subcommand)]
+    Subnet(network::Command),
+    /// Network interfaces
+    #[command(subcommand)]
+    Nic(NicCommand),
+    /// Peerings, named VNET/PEERING
+    #[command(subcommand)]
+    Peering(network::Command),
+    /// Bytes per peering and direction
+    #[command(subcommand)]
+    Meter(meter::Command),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum NicCommand {
+    #[command(flatten)]
+    Show(network::Command),
+    /// Effective routes in Azure's shape, losing routes included
+    EffectiveRoutes(routes::Arguments),
+    /// Packets dropped at each NIC, by reason
+    Drops,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// Commands that only compute run without a runtime.
+fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let global = cli.global;
+    match cli.command {
+        Command::Validate(arguments) => validate::run(&arguments, global.output),
+        Command::Completions(arguments) => completions::completions(&arguments),
+        Command::Man => completions::manual(),
+        command => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(dispatch_async(command, &global))
+        }
+    }
+}
+
+async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exit> {
+    match command {
+        Command::Plan(arguments) => plan::run(&arguments, global).await,
+        Command::Run(arguments) => run::run(arguments, global).await,
+        Command::Apply(arguments) => apply::run(&arguments, global).await,
+        Command::Status(arguments) => status::run(&arguments, global).await,
+        Command::Lab(command) => lab::run(command, global).await,
+        Command::Vnet(command) => network::run(network::Kind::Vnet, &command, global).await,
+        Command::Subnet(command) => network::run(network::Kind::Subnet, &command, global).await,
+        Command::Peering(command) => network::run(network::Kind::Peering, &command, global).await,
+        Command::Nic(NicCommand::Show(command)) => {
+            network::run(network::Kind::Nic, &command, global).await
+        }
+        Command::Nic(NicCommand::EffectiveRoutes(arguments)) => {
+            routes::run(&arguments, global).await
+        }
+        Command::Nic(NicCommand::Drops) => meter::drops(global).await,
+        Command::Meter(command) => meter::run(&command, global).await,
+        Command::Validate(_) | Command::Completions(_) | Command::Man => Ok(Exit::Done),
+    }
+}

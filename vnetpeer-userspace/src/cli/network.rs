@@ -1,0 +1,255 @@
+//! `list` and `show` of virtual networks, subnets, NICs and peerings, in ARM's shapes.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{
+    Exit, Global,
+    output::{self, join},
+    target::Source,
+};
+use crate::topology::{
+    compile::guest_mac,
+    model::ResourceId,
+    network::{Network, NumberedNic, NumberedPeering, NumberedVnet},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List all of them
+    List(From),
+    /// Show one with all its properties
+    Show {
+        /// Its name or ARM id
+        name: String,
+        #[command(flatten)]
+        from: From,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct From {
+    /// Read this document instead of what is in force
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Which resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Vnet,
+    Subnet,
+    Nic,
+    Peering,
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Vnet => "virtual network",
+            Self::Subnet => "subnet",
+            Self::Nic => "network interface",
+            Self::Peering => "peering",
+        }
+    }
+}
+
+pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyhow::Result<Exit> {
+    let from = match command {
+        Command::List(from) | Command::Show { from, .. } => from,
+    };
+    let source = Source::open(from.file.as_deref(), &global.target).await?;
+    let network = source.network()?;
+    let all = resources(kind, &network);
+    match command {
+        Command::List(_) => {
+            output::print(global.output, &all, |all| table(kind, all))?;
+        }
+        Command::Show { name, .. } => {
+            let Some(found) = all.iter().find(|it| is_named(it, name)) else {
+                let known = join(all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str));
+                bail!("there is no {} `{name}`; there are {known}", kind.word());
+            };
+            let format = match global.output {
+                output::Format::Table => output::Format::Yaml,
+                format => format,
+            };
+            output::print(format, found, |_| String::new())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn is_named(resource: &Value, name: &str) -> bool {
+    let is = |key: &str| {
+        resource.get(key).and_then(Value::as_str).is_some_and(|it| it.eq_ignore_ascii_case(name))
+    };
+    is("name") || is("id")
+}
+
+fn resources(kind: Kind, network: &Network<'_>) -> Vec<Value> {
+    let vnets = network.vnets().iter();
+    match kind {
+        Kind::Vnet => vnets.map(vnet).collect(),
+        Kind::Subnet => vnets.flat_map(|it| subnets(network, it)).collect(),
+        Kind::Nic => vnets.flat_map(|it| it.nics.iter().map(|at| nic(network, at))).collect(),
+        Kind::Peering => {
+            vnets.flat_map(|it| it.peerings.iter().map(|at| peering(network, it, at))).collect()
+        }
+    }
+}
+
+fn vnet(it: &NumberedVnet<'_>) -> Value {
+    json!({
+        "name": it.vnet.id.name(),
+        "id": it.vnet.id,
+        "location": it.vnet.location,
+        "vni": it.id.0,
+        "properties": {
+            "addressSpace": { "addressPrefixes": it.vnet.address_space },
+            "subnets": it.vnet.subnets.iter().map(|subnet| json!({ "id": subnet.id })).collect::<Vec<_>>(),
+            "virtualNetworkPeerings":
+                it.peerings.iter().map(|it| json!({ "id": it.peering.id })).collect::<Vec<_>>(),
+        }
+    })
+}
+
+fn subnets(network: &Network<'_>, it: &NumberedVnet<'_>) -> Vec<Value> {
+    let route_table = |index: Option<_>| {
+        index.and_then(|index| network.topology.route_table(index)).map(|table| json!({ "id": table.id }))
+    };
+    it.vnet
+        .subnets
+        .iter()
+        .map(|subnet| {
+            json!({
+                "name": format!("{}/{}", it.vnet.id.name(), subnet.id.name()),
+                "id": subnet.id,
+                "properties": {
+                    "addressPrefixes": subnet.prefixes,
+                    "routeTable": route_table(subnet.route_table),
+                }
+            })
+        })
+        .collect()
+}
+
+fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
+    let nic = it.nic;
+    let subnet = network.topology.subnet(nic.vnet, nic.subnet).map(|subnet| &subnet.id);
+    let configurations: Vec<Value> = nic
+        .addresses
+        .iter()
+        .map(|address| json!({ "privateIPAddress": address, "subnet": { "id": subnet } }))
+        .collect();
+    json!({
+        "name": nic.id.name(),
+        "id": nic.id,
+        "number": it.id.0,
+        "host": network.topology.host(nic.host).map(|host| &host.name),
+        "interface": nic.interface,
+        "properties": {
+            "macAddress": guest_mac(nic, it.id).to_string(),
+            "enableIPForwarding": nic.enable_ip_forwarding,
+            "ipConfigurations": configurations,
+        }
+    })
+}
+
+fn peering(network: &Network<'_>, vnet: &NumberedVnet<'_>, it: &NumberedPeering<'_>) -> Value {
+    let remote = network.vnet(it.peering.remote);
+    let remote_id: Option<&ResourceId> = remote.map(|remote| &remote.vnet.id);
+    let space = |prefixes: &[ipnet::IpNet]| json!({ "addressPrefixes": prefixes });
+    json!({
+        "name": format!("{}/{}", vnet.vnet.id.name(), it.peering.id.name()),
+        "id": it.peering.id,
+        "number": it.link.0,
+        "properties": {
+            "resourceGuid": it.record.resource_guid,
+            "peeringState": it.record.peering_state,
+            "peeringSyncLevel": it.record.peering_sync_level,
+            "remoteVirtualNetwork": { "id": remote_id },
+            "allowVirtualNetworkAccess": it.peering.allow_virtual_network_access,
+            "allowForwardedTraffic": it.peering.allow_forwarded_traffic,
+            "allowGatewayTransit": it.peering.allow_gateway_transit,
+            "useRemoteGateways": it.peering.use_remote_gateways,
+            "localVirtualNetworkAddressSpace": space(&vnet.vnet.address_space),
+            "remoteAddressSpace": space(&it.record.remote_address_space),
+            "remoteVirtualNetworkAddressSpace":
+                remote.map(|remote| space(&remote.vnet.address_space)),
+        }
+    })
+}
+
+fn table(kind: Kind, all: &[Value]) -> String {
+    match kind {
+        Kind::Vnet => output::table(
+            ["name", "location", "vni", "address space", "peerings"],
+            all.iter().map(|it| {
+                let peerings = it.pointer("/properties/virtualNetworkPeerings").and_then(Value::as_array);
+                [
+                    text(it, "/name"),
+                    text(it, "/location"),
+                    text(it, "/vni"),
+                    text(it, "/properties/addressSpace/addressPrefixes"),
+                    peerings.map_or(0, Vec::len).to_string(),
+                ]
+            }),
+        ),
+        Kind::Subnet => output::table(
+            ["name", "address prefixes", "route table"],
+            all.iter().map(|it| {
+                let table = text(it, "/properties/routeTable/id");
+                [
+                    text(it, "/name"),
+                    text(it, "/properties/addressPrefixes"),
+                    output::short(&table).to_owned(),
+                ]
+            }),
+        ),
+        Kind::Nic => output::table(
+            ["name", "host", "interface", "addresses", "mac", "ip forwarding"],
+            all.iter().map(|it| {
+                let configurations = it.pointer("/properties/ipConfigurations");
+                let addresses = configurations.and_then(Value::as_array).map(Vec::as_slice);
+                let addresses = addresses.unwrap_or_default().iter().map(|it| text(it, "/privateIPAddress"));
+                [
+                    text(it, "/name"),
+                    text(it, "/host"),
+                    text(it, "/interface"),
+                    join(addresses),
+                    text(it, "/properties/macAddress"),
+                    text(it, "/properties/enableIPForwarding"),
+                ]
+            }),
+        ),
+        Kind::Peering => output::table(
+            ["name", "to", "state", "sync level", "access", "forwarded", "remote address space"],
+            all.iter().map(|it| {
+                let remote = text(it, "/properties/remoteVirtualNetwork/id");
+                [
+                    text(it, "/name"),
+                    output::short(&remote).to_owned(),
+                    text(it, "/properties/peeringState"),
+                    text(it, "/properties/peeringSyncLevel"),
+                    text(it, "/properties/allowVirtualNetworkAccess"),
+                    text(it, "/properties/allowForwardedTraffic"),
+                    text(it, "/properties/remoteAddressSpace/addressPrefixes"),
+                ]
+            }),
+        ),
+    }
+}
+
+/// The value at a JSON pointer for a cell: lists joined, null empty.
+fn text(value: &Value, pointer: &str) -> String {
+    match value.pointer(pointer) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(it)) => it.clone(),
+        Some(Value::Array(items)) => join(items.iter().map(|it| it.as_str().unwrap_or_default())),
+        Some(it) => it.to_string(),
+    }
+}

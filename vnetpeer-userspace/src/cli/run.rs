@@ -1,0 +1,73 @@
+//! `vnetpeer run`: the agent.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, Global};
+use crate::{
+    agent::{self, AgentError, DEFAULT_PIN_DIR, DEFAULT_SOCKET, DEFAULT_STATE_DIR, Settings},
+    document::Style,
+};
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// The topology document, YAML or JSON
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// Which of the document's hosts this is
+    #[arg(long, value_name = "NAME")]
+    host: String,
+    /// Where numbers and the document in force are kept
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_STATE_DIR)]
+    state_dir: PathBuf,
+    /// Where maps and links are pinned, on a bpf file system
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_PIN_DIR)]
+    pin_dir: PathBuf,
+    /// Take the dataplane off when stopped; otherwise packets flow on without the agent
+    #[arg(long)]
+    detach_on_exit: bool,
+    /// How to log, to standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result<Exit> {
+    start_log(arguments.log_format);
+    let socket = global.target.socket.first().cloned();
+    let settings = Settings {
+        file: arguments.file,
+        host: arguments.host,
+        socket: socket.unwrap_or_else(|| DEFAULT_SOCKET.into()),
+        state_dir: arguments.state_dir,
+        pin_dir: arguments.pin_dir,
+        detach_on_exit: arguments.detach_on_exit,
+    };
+    match agent::run(&settings).await {
+        Ok(()) => Ok(Exit::Done),
+        Err(AgentError::Document(problems)) => {
+            eprint!("{}", problems.render(Style::for_stderr()));
+            Ok(Exit::Failed)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `RUST_LOG` chooses what is logged; `info` unless set.
+fn start_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

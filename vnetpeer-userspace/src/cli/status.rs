@@ -1,0 +1,124 @@
+//! `vnetpeer status`.
+
+use std::{fmt::Write as _, time::Duration};
+
+use clap::Args;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Exit, Global,
+    output::{self, join},
+};
+use crate::agent::{api::AgentStatus, client::Client};
+
+/// Between two looks of `--wait`.
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[derive(Args, Debug)]
+pub(super) struct Arguments {
+    /// Wait until every agent is ready
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "wait")]
+    timeout: u64,
+}
+
+/// One agent: how it is, or why it does not answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    socket: String,
+    status: Option<AgentStatus>,
+    error: Option<String>,
+}
+
+pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
+    let clients = global.target.clients()?;
+    let end = Instant::now() + Duration::from_secs(arguments.timeout);
+    let mut answers = ask(&clients).await;
+    while arguments.wait && !all_ready(&answers) {
+        if Instant::now() >= end {
+            output::print(global.output, &answers, |it| render(it))?;
+            return Ok(Exit::TimedOut);
+        }
+        sleep(PAUSE).await;
+        answers = ask(&clients).await;
+    }
+    output::print(global.output, &answers, |it| render(it))?;
+    Ok(if all_ready(&answers) { Exit::Done } else { Exit::Drift })
+}
+
+async fn ask(clients: &[Client]) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for client in clients {
+        let result = client.status().await;
+        let error = result.as_ref().err().map(ToString::to_string);
+        let socket = client.socket().display().to_string();
+        answers.push(Answer { socket, status: result.ok(), error });
+    }
+    answers
+}
+
+/// Ready, with nothing missing, and of one mind about the numbers.
+fn all_ready(answers: &[Answer]) -> bool {
+    let first = answers.first().and_then(|it| it.status.as_ref()).map(|it| &it.state_digest);
+    answers.iter().all(|answer| {
+        answer.status.as_ref().is_some_and(|status| {
+            status.ready && status.missing_interfaces.is_empty() && Some(&status.state_digest) == first
+        })
+    })
+}
+
+fn render(answers: &[Answer]) -> String {
+    let mut text = String::new();
+    for answer in answers {
+        match (&answer.status, &answer.error) {
+            (Some(status), _) => render_one(&mut text, status),
+            (None, Some(error)) => text.push_str(&format!("{error}\n")),
+            (None, None) => {}
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn render_one(text: &mut String, status: &AgentStatus) {
+    let ready = if status.ready { "ready" } else { "NOT READY" };
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{}: {ready}, deployment {} serial {}, version {}, ABI {}",
+        status.host, status.deployment, status.serial, status.version, status.abi_version
+    );
+    let _ = writeln!(text, "  numbers {}, pinned in {}", status.state_digest, status.pin_directory);
+    for interface in &status.interfaces {
+        let _ = writeln!(
+            text,
+            "  {:<8} {:<15} #{:<4} {:<3} {}",
+            interface.role,
+            interface.name,
+            interface.ifindex,
+            interface.mode,
+            join(&interface.programs)
+        );
+    }
+    if !status.missing_interfaces.is_empty() {
+        let _ = writeln!(text, "  missing interfaces: {}", join(&status.missing_interfaces));
+    }
+    for vtep in &status.vteps {
+        let how = if vtep.resolved { "resolved" } else { "by the kernel's neighbour table" };
+        let _ = writeln!(text, "  host {} at {}: {how}", vtep.host, vtep.address);
+    }
+    let fill = status.maps.iter().map(|it| format!("{} {}/{}", it.name, it.used, it.capacity));
+    let _ = writeln!(text, "  maps: {}", join(fill));
+    let _ = writeln!(
+        text,
+        "  drift mended: {}, drop events lost: {}",
+        status.drift_mended, status.events_lost
+    );
+    if let Some(error) = &status.last_error {
+        let _ = writeln!(text, "  last error: {error}");
+    }
+}

@@ -1,0 +1,89 @@
+//! Which agents a command talks to, and which network it is about.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use crate::{
+    agent::{DEFAULT_SOCKET, client::Client},
+    document,
+    lab,
+    topology::{
+        model::Topology,
+        network::Network,
+        state::{State, advance},
+    },
+};
+
+/// Options that choose agents.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Target {
+    /// The lab to talk to; the only one that is up unless given
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "socket")]
+    pub(super) lab: Option<String>,
+    /// The agent's socket (repeat it for several hosts); /run/vnetpeer/agent.sock unless given, or
+    /// the sockets of the lab
+    #[arg(long, global = true, value_name = "PATH", env = "VNETPEER_SOCKET")]
+    pub(super) socket: Vec<PathBuf>,
+}
+
+impl Target {
+    /// The agents: those named, those of the lab, or this host's.
+    pub(super) fn clients(&self) -> anyhow::Result<Vec<Client>> {
+        if !self.socket.is_empty() {
+            return Ok(self.socket.iter().map(Client::new).collect());
+        }
+        if self.lab.is_none() && Path::new(DEFAULT_SOCKET).exists() {
+            return Ok(vec![Client::new(DEFAULT_SOCKET)]);
+        }
+        let lab = lab::open(self.lab.as_deref())
+            .context("no agent runs on this host, and no lab was found instead")?;
+        let record = lab.record();
+        let with_agent = record.hosts.iter().filter(|host| host.has_agent);
+        Ok(with_agent.map(|host| Client::new(host.socket())).collect())
+    }
+}
+
+/// A network to read: from a file, or as it is in force.
+pub(super) struct Source {
+    pub(super) topology: Topology,
+    pub(super) state: State,
+}
+
+impl Source {
+    /// The network of `file`, or the one in force.
+    pub(super) async fn open(file: Option<&Path>, target: &Target) -> anyhow::Result<Self> {
+        match file {
+            Some(file) => Self::from_file(file),
+            None => Self::in_force(target).await,
+        }
+    }
+
+    fn from_file(file: &Path) -> anyhow::Result<Self> {
+        let topology = document::read(file).map_err(|problems| anyhow::anyhow!("{problems}"))?.topology;
+        let state = advance(&State::default(), &topology)?;
+        Ok(Self { topology, state })
+    }
+
+    /// The newest document that an agent has. Agents of one deployment that disagree are told apart
+    /// by `status`.
+    async fn in_force(target: &Target) -> anyhow::Result<Self> {
+        let mut newest = None;
+        for client in target.clients()? {
+            let view = client.deployment().await?;
+            if newest.as_ref().is_none_or(|(serial, _)| view.serial > *serial) {
+                newest = Some((view.serial, view));
+            }
+        }
+        let Some((_, view)) = newest else { bail!("the lab has no agent") };
+        let loaded = document::load(&view.source, &view.document)
+            .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        Ok(Self { topology: loaded.topology, state: view.state })
+    }
+
+    /// The network with its numbers.
+    pub(super) fn network(&self) -> anyhow::Result<Network<'_>> {
+        Ok(Network::new(&self.topology, &self.state)?)
+    }
+}

@@ -1,0 +1,16 @@
+//! The control program as a library.
+//!
+//! ```text
+//! document ──parse, validate──▶ topology ──compile──▶ desired ──plan──▶ operations ──▶ dataplane
+//! ```
+//!
+//! [`document`] reads and judges what people write, [`topology`] computes, [`dataplane`] touches the
+//! kernel, [`agent`] ties them together on one host, [`lab`] builds whole deployments in network
+//! namespaces, and [`cli`] is the command line.
+
+pub mod agent;
+pub mod cli;
+pub mod dataplane;
+pub mod document;
+pub mod lab;
+pub mod topology;

@@ -1,0 +1,209 @@
+//! What the maps of one host should hold: (topology, state, host, facts) → [`Desired`].
+//!
+//! A host is given only what its NICs can reach and what can reach them: the VNets that have a NIC
+//! or an uplink here, and the VNets that are `Connected` with those. A direct sender to a local NIC
+//! is always in one of these, also behind an appliance. Which routes a subnet has is decided in
+//! [`routes`](super::routes), in which order maps change in [`plan`](super::plan).
+
+mod nics;
+#[cfg(test)]
+mod tests;
+mod vteps;
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::IpNet;
+use vnetpeer_common::{
+    abi::{self, link_flags, next_hop_kind},
+    types::{Addr, LinkId, NicId, VnetId},
+};
+
+pub use self::nics::guest_mac;
+use super::{
+    desired::{Desired, PrefixTable, VnetTables},
+    facts::HostFacts,
+    model::{Host, HostIndex, Topology, VnetIndex},
+    network::{Network, NetworkError, NumberedPeering, NumberedVnet},
+    routes::{RouteHop, effective_routes},
+    state::State,
+};
+
+/// One drop in this many makes an event, less one: a mask.
+const EVENT_MASK: u32 = 15;
+
+/// Compiles the maps of the host named `host`.
+pub fn compile(
+    topology: &Topology,
+    state: &State,
+    host: &str,
+    facts: &HostFacts,
+) -> Result<Desired, NetworkError> {
+    let network = Network::new(topology, state)?;
+    let index = network.host(host)?;
+    let unknown = || NetworkError::HostUnknown { name: host.to_owned() };
+    let host = topology.host(index).ok_or_else(unknown)?;
+    let mut compiler = Compiler {
+        network: &network,
+        index,
+        host,
+        facts,
+        desired: Desired { config: config(host), ..Desired::default() },
+        remote_hosts: BTreeSet::new(),
+    };
+    compiler.run()?;
+    Ok(compiler.desired)
+}
+
+struct Compiler<'a> {
+    network: &'a Network<'a>,
+    index: HostIndex,
+    host: &'a Host,
+    facts: &'a HostFacts,
+    desired: Desired,
+    /// Hosts that have a NIC in reach.
+    remote_hosts: BTreeSet<HostIndex>,
+}
+
+impl Compiler<'_> {
+    fn run(&mut self) -> Result<(), NetworkError> {
+        let network = self.network;
+        let hosted: BTreeSet<VnetIndex> =
+            network.vnets().iter().filter(|it| self.hosts(it)).map(|it| it.index).collect();
+        let mut reached = hosted.clone();
+        for vnet in hosted.iter().filter_map(|index| network.vnet(*index)) {
+            let connected = vnet.peerings.iter().filter(|peering| peering.connected);
+            reached.extend(connected.map(|peering| peering.peering.remote));
+        }
+        for vnet in reached.iter().filter_map(|index| network.vnet(*index)) {
+            let is_hosted = hosted.contains(&vnet.index);
+            self.desired.vnets.insert(vnet.id, vnet_tables(vnet, is_hosted));
+            self.add_nics(vnet)?;
+            if is_hosted {
+                self.add_routes(vnet);
+                self.add_links(vnet);
+            }
+        }
+        self.desired.missing_interfaces.sort_unstable();
+        self.add_vteps()
+    }
+
+    /// Whether a NIC or an uplink of the VNet lives here, its interface present or not.
+    fn hosts(&self, vnet: &NumberedVnet<'_>) -> bool {
+        vnet.nics.iter().any(|it| it.nic.host == self.index)
+            || vnet.uplinks.iter().any(|it| it.host == self.index)
+    }
+
+    fn add_routes(&mut self, vnet: &NumberedVnet<'_>) {
+        let network = self.network;
+        let uplink = self.uplink(vnet);
+        for (table, id) in network.tables(vnet.index) {
+            let Some(routes) = effective_routes(network, vnet.index, table) else { continue };
+            let mut prefixes = PrefixTable::default();
+            for route in routes.active() {
+                prefixes.insert(route.prefix, next_hop(&route.hop, vnet.id, uplink));
+            }
+            self.desired.routes.insert(id, prefixes);
+        }
+    }
+
+    /// This host's uplink for the VNet, else the first host's that has one.
+    fn uplink(&self, vnet: &NumberedVnet<'_>) -> Option<NicId> {
+        let own = vnet.uplinks.iter().find(|it| it.host == self.index);
+        own.or(vnet.uplinks.first()).map(|it| it.id)
+    }
+
+    /// The VNet's peering objects and those that point back, with the relations that they make.
+    fn add_links(&mut self, vnet: &NumberedVnet<'_>) {
+        let network = self.network;
+        for peering in &vnet.peerings {
+            self.add_link(vnet.id, peering);
+            let remote = network.vnet(peering.peering.remote);
+            let back = remote.and_then(|remote| {
+                remote.peerings.iter().find(|it| Some(it.index) == peering.peering.reverse)
+            });
+            if let Some(back) = back {
+                self.add_link(peering.remote, back);
+            }
+        }
+    }
+
+    fn add_link(&mut self, vnet: VnetId, peering: &NumberedPeering<'_>) {
+        let remote = peering.remote;
+        let link = abi::Link { flags: flags(peering), vnet, remote, reverse: peering.reverse };
+        self.desired.links.insert(peering.link, link);
+        self.desired.relations.insert(abi::RelationKey { vnet, remote }, peering.link);
+    }
+}
+
+fn flags(peering: &NumberedPeering<'_>) -> u32 {
+    let bits = [
+        (peering.connected, link_flags::CONNECTED),
+        (peering.peering.allow_virtual_network_access, link_flags::ALLOW_ACCESS),
+        (peering.peering.allow_forwarded_traffic, link_flags::ALLOW_FORWARDED),
+    ];
+    bits.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, bit)| flags | bit)
+}
+
+/// Who lives where in the VNet, and, if it has NICs here, whose space is whose around it.
+fn vnet_tables(vnet: &NumberedVnet<'_>, hosted: bool) -> VnetTables {
+    let mut endpoints = PrefixTable::default();
+    for prefix in &vnet.vnet.address_space {
+        endpoints.insert(*prefix, NicId::NONE);
+    }
+    for it in &vnet.nics {
+        for address in &it.nic.addresses {
+            endpoints.insert(IpNet::from(*address), it.id);
+        }
+    }
+    let mut peers: PrefixTable<LinkId> = PrefixTable::default();
+    if hosted {
+        for peering in &vnet.peerings {
+            for prefix in peering.space() {
+                peers.insert(*prefix, peering.link);
+            }
+        }
+    }
+    VnetTables { hosted, endpoints, peers }
+}
+
+fn next_hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> abi::NextHop {
+    let nowhere = |kind| abi::NextHop { kind, ..abi::NextHop::default() };
+    let local = |kind, target| abi::NextHop { kind, target, ..abi::NextHop::default() };
+    match *hop {
+        RouteHop::VnetLocal => local(next_hop_kind::VNET, vnet.0),
+        RouteHop::Internet => match uplink {
+            Some(nic) => local(next_hop_kind::NIC, nic.0),
+            None => nowhere(next_hop_kind::NO_UPLINK),
+        },
+        RouteHop::None => nowhere(next_hop_kind::NONE),
+        RouteHop::Peering { remote, link, reverse, .. } => {
+            abi::NextHop { kind: next_hop_kind::VNET, target: remote.0, link, reverse }
+        }
+        RouteHop::Appliance { resolved: Ok(it), .. } => {
+            let kind = next_hop_kind::NIC;
+            abi::NextHop { kind, target: it.nic.0, link: it.link, reverse: it.reverse }
+        }
+        RouteHop::Appliance { resolved: Err(_), .. } => nowhere(next_hop_kind::UNREACHABLE),
+    }
+}
+
+fn config(host: &Host) -> abi::Config {
+    let of = |v4: bool| {
+        let address = host.underlay_addresses.iter().find(|address| address.is_ipv4() == v4);
+        address.map_or_else(Addr::default, |address| Addr::from(*address))
+    };
+    abi::Config { vtep: [of(true), of(false)], event_mask: EVENT_MASK, reserved: [0; 3] }
+}
+
+/// Groups addresses: the first of each family, and the others.
+fn split_addresses(addresses: &[IpAddr]) -> ([u8; 4], [u8; 16], Vec<IpAddr>) {
+    let (mut ipv4, mut ipv6, mut more) = (None, None, Vec::new());
+    for address in addresses {
+        match address {
+            IpAddr::V4(v4) if ipv4.is_none() => ipv4 = Some(v4.octets()),
+            IpAddr::V6(v6) if ipv6.is_none() => ipv6 = Some(v6.octets()),
+            _ => more.push(*address),
+        }
+    }
+    (ipv4.unwrap_or_default(), ipv6.unwrap_or_default(), more)
+}

@@ -1,0 +1,77 @@
+//! The other hosts that have a NIC in reach.
+
+use std::net::IpAddr;
+
+use vnetpeer_common::{
+    abi::{self, vtep_flags},
+    types::Addr,
+};
+
+use super::Compiler;
+use crate::topology::{facts::VtepFacts, model::Host, network::NetworkError};
+
+/// Outer Ethernet is not part of an MTU: IP, UDP, VXLAN and inner Ethernet headers are.
+const OVERHEAD_IPV4: u16 = 20 + 8 + 8 + 14;
+const OVERHEAD_IPV6: u16 = 40 + 8 + 8 + 14;
+
+/// Assumed of an underlay whose interface is not known; nothing is sent over it.
+const MTU_UNKNOWN: u16 = 1500;
+
+impl Compiler<'_> {
+    /// An entry for every remote host in reach. A host without a route gets one that cannot be sent
+    /// to, because its packets may still arrive.
+    pub(super) fn add_vteps(&mut self) -> Result<(), NetworkError> {
+        let topology = self.network.topology;
+        let remotes = self.remote_hosts.iter().filter_map(|index| topology.host(*index));
+        for remote in remotes.collect::<Vec<_>>() {
+            let not_numbered = || NetworkError::NotNumbered { id: remote.name.clone() };
+            let id = self.network.state.vtep(&remote.name).ok_or_else(not_numbered)?;
+            let vtep = match self.facts.vteps.get(&remote.name) {
+                Some(facts) => resolved(facts),
+                None => unresolved(self.host, remote),
+            };
+            self.desired.vteps.insert(id, vtep);
+        }
+        Ok(())
+    }
+}
+
+fn resolved(facts: &VtepFacts) -> abi::Vtep {
+    let known = if facts.dst_mac.is_some() { vtep_flags::RESOLVED } else { 0 };
+    let xdp = if facts.transmit_xdp { vtep_flags::TRANSMIT_XDP } else { 0 };
+    abi::Vtep {
+        flags: vtep_flags::PRESENT | known | xdp | family(facts.remote),
+        ifindex: facts.ifindex,
+        local: Addr::from(facts.local),
+        remote: Addr::from(facts.remote),
+        src_mac: facts.src_mac,
+        dst_mac: facts.dst_mac.unwrap_or_default(),
+        mtu: inner_mtu(facts.underlay_mtu_bytes, facts.remote),
+        reserved: [0; 10],
+    }
+}
+
+fn unresolved(local: &Host, remote: &Host) -> abi::Vtep {
+    let pair = remote.underlay_addresses.iter().find_map(|theirs| {
+        let ours = local.underlay_addresses.iter().find(|it| it.is_ipv4() == theirs.is_ipv4())?;
+        Some((*ours, *theirs))
+    });
+    let Some((ours, theirs)) = pair else {
+        return abi::Vtep { flags: vtep_flags::PRESENT, ..abi::Vtep::default() };
+    };
+    abi::Vtep {
+        flags: vtep_flags::PRESENT | family(theirs),
+        local: Addr::from(ours),
+        remote: Addr::from(theirs),
+        mtu: inner_mtu(MTU_UNKNOWN, theirs),
+        ..abi::Vtep::default()
+    }
+}
+
+fn family(remote: IpAddr) -> u32 {
+    if remote.is_ipv6() { vtep_flags::IPV6 } else { 0 }
+}
+
+fn inner_mtu(underlay: u16, remote: IpAddr) -> u16 {
+    underlay.saturating_sub(if remote.is_ipv6() { OVERHEAD_IPV6 } else { OVERHEAD_IPV4 })
+}

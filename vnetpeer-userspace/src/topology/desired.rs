@@ -1,0 +1,70 @@
+//! What the maps of one host should hold, before trie nodes and next hops get their numbers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vnetpeer_common::{
+    abi,
+    types::{LinkId, NicId, TableId, VnetId, VtepId},
+};
+
+/// A longest-prefix-match table of both families.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixTable<T> {
+    /// IPv4 prefixes, host bits zero.
+    pub v4: BTreeMap<Ipv4Net, T>,
+    /// IPv6 prefixes, host bits zero.
+    pub v6: BTreeMap<Ipv6Net, T>,
+}
+
+impl<T> Default for PrefixTable<T> {
+    fn default() -> Self {
+        Self { v4: BTreeMap::new(), v6: BTreeMap::new() }
+    }
+}
+
+impl<T> PrefixTable<T> {
+    /// Sets the value of a prefix.
+    pub fn insert(&mut self, prefix: IpNet, value: T) {
+        match prefix {
+            IpNet::V4(net) => self.v4.insert(net.trunc(), value),
+            IpNet::V6(net) => self.v6.insert(net.trunc(), value),
+        };
+    }
+}
+
+/// Address tables of one VNet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VnetTables {
+    /// Whether this host has a NIC of the VNet.
+    pub hosted: bool,
+    /// Own address space (value `NicId::NONE`) and, as host prefixes, the NICs in it.
+    pub endpoints: PrefixTable<NicId>,
+    /// Peers' address spaces as last synced → this VNet's link to that peer.
+    pub peers: PrefixTable<LinkId>,
+}
+
+/// What the maps of one host should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// Interface index → the NIC behind it.
+    pub ifaces: BTreeMap<u32, NicId>,
+    /// Local NICs, and the remote ones that local NICs can reach or be reached from.
+    pub nics: BTreeMap<NicId, abi::Nic>,
+    /// Further addresses of local NICs.
+    pub nic_addresses: BTreeSet<abi::AddressKey>,
+    /// VNets that local NICs can reach.
+    pub vnets: BTreeMap<VnetId, VnetTables>,
+    /// Effective routes by table.
+    pub routes: BTreeMap<TableId, PrefixTable<abi::NextHop>>,
+    /// Links of the VNets that are hosted here, and their reverses.
+    pub links: BTreeMap<LinkId, abi::Link>,
+    /// (receiving VNet, sending VNet) → the receiving side's link.
+    pub relations: BTreeMap<abi::RelationKey, LinkId>,
+    /// Remote hosts.
+    pub vteps: BTreeMap<VtepId, abi::Vtep>,
+    /// This host's settings.
+    pub config: abi::Config,
+    /// Interfaces that the document names and the host does not have (yet): their NICs are left out.
+    pub missing_interfaces: Vec<String>,
+}

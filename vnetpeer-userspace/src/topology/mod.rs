@@ -1,0 +1,30 @@
+//! From a validated network to the contents of one host's BPF maps, in pure steps.
+//!
+//! ```text
+//! Topology ──state::advance──▶ State ──compile──▶ Desired ──plan──▶ ordered operations
+//! ```
+//!
+//! - [`model`]: the validated network, as `document` builds it.
+//! - [`state`]: what persists between applies: numbers, GUIDs, peering states and synced spaces.
+//! - [`network`]: a topology joined with its numbers.
+//! - [`routes`]: effective routes of a subnet by Azure's rules.
+//! - [`facts`] and [`compile`]: what one host's maps should hold.
+//! - [`trie`]: tables of prefixes as interned nodes.
+//! - [`plan`]: the smallest ordered list of map operations from what is to what should be.
+//! - [`diff`]: the same difference for people.
+//!
+//! Nothing here does I/O, reads a clock or logs.
+
+pub mod compile;
+pub mod desired;
+pub mod diff;
+pub mod facts;
+pub mod model;
+pub mod network;
+pub mod plan;
+pub mod routes;
+pub mod state;
+pub mod trie;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,193 @@
+//! From what the maps hold to what they should hold: the smallest list of operations, in an order
+//! in which every beginning of the list is safe.
+//!
+//! A packet's verdict is one choice, the route, and a conjunction of conditions around it: the NIC is
+//! present, the endpoint has the address, the link is connected and allows it, the relation exists.
+//! So the order is:
+//!
+//! 1. prepare what nothing names yet: tunnel endpoints;
+//! 2. tighten every condition to what the old and the new contents both allow;
+//! 3. switch the routes, one root at a time;
+//! 4. loosen every condition to the new contents, interfaces last;
+//! 5. clear what nothing names any more.
+//!
+//! Before 3 a packet gets the old verdict or is dropped, after it the new one or is dropped, and a
+//! packet that gets the same verdict for the same reasons before and after is never dropped, with one
+//! exception: packets of NICs that swap route tables while both tables change. Trie nodes and next
+//! hops are written before the first root that leads to them.
+//!
+//! Nothing here executes an operation; whoever does may stop anywhere, read the maps back
+//! ([`Observed::adopt`]) and plan again.
+
+mod adopt;
+mod observed;
+mod sequence;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use vnetpeer_common::{
+    abi,
+    types::{Addr, LinkId, NextHopId, NicId, TableId, VnetId, VtepId},
+};
+
+pub use self::{
+    adopt::RawMaps,
+    observed::{Observed, PoolCapacities},
+};
+use self::{sequence::Sequence, tables::Tables};
+use super::desired::Desired;
+
+/// Why there is no plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A kernel array is too small for the tables.
+    #[error("map {map} is full: it holds {capacity} entries, the first of them unused")]
+    Exhausted {
+        /// The map.
+        map: &'static str,
+        /// Its capacity.
+        capacity: u32,
+    },
+}
+
+/// One system call on one map. `Set…` with an all-zero value empties an array's entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Op {
+    /// Write a node of the IPv4 trie.
+    SetNode4 {
+        /// Its index.
+        index: u32,
+        /// Its content.
+        node: Arc<abi::Node4>,
+    },
+    /// Write a node of the IPv6 trie.
+    SetNode6 {
+        /// Its index.
+        index: u32,
+        /// Its content.
+        node: Arc<abi::Node6>,
+    },
+    /// Write a next hop.
+    SetNextHop {
+        /// Its index.
+        id: NextHopId,
+        /// Its content.
+        next_hop: abi::NextHop,
+    },
+    /// Say which NIC is behind an interface; none: no NIC.
+    SetIface {
+        /// Interface index.
+        ifindex: u32,
+        /// The NIC.
+        nic: NicId,
+    },
+    /// Write a NIC.
+    SetNic {
+        /// Its index.
+        id: NicId,
+        /// Its content.
+        nic: abi::Nic,
+    },
+    /// Write a virtual network.
+    SetVnet {
+        /// Its index.
+        id: VnetId,
+        /// Its content.
+        vnet: abi::Vnet,
+    },
+    /// Write the roots of a table of effective routes.
+    SetRoutes {
+        /// Its index.
+        id: TableId,
+        /// The roots.
+        roots: abi::Roots,
+    },
+    /// Write a link.
+    SetLink {
+        /// Its index.
+        id: LinkId,
+        /// Its content.
+        link: abi::Link,
+    },
+    /// Set the link of a pair of virtual networks.
+    SetRelation {
+        /// The pair.
+        key: abi::RelationKey,
+        /// The receiving side's link.
+        link: LinkId,
+    },
+    /// Remove a pair of virtual networks.
+    DeleteRelation {
+        /// The pair.
+        key: abi::RelationKey,
+    },
+    /// Write a remote host.
+    SetVtep {
+        /// Its index.
+        id: VtepId,
+        /// Its content.
+        vtep: abi::Vtep,
+    },
+    /// Admit an outer source address.
+    SetVtepAddr {
+        /// The address.
+        addr: Addr,
+        /// The host that has it.
+        id: VtepId,
+    },
+    /// Admit an outer source address no longer.
+    DeleteVtepAddr {
+        /// The address.
+        addr: Addr,
+    },
+    /// Add an address of a NIC beyond the first of each family.
+    SetNicAddr {
+        /// The NIC and the address.
+        key: abi::AddressKey,
+    },
+    /// Remove such an address.
+    DeleteNicAddr {
+        /// The NIC and the address.
+        key: abi::AddressKey,
+    },
+    /// Write the host's settings.
+    SetConfig {
+        /// The settings.
+        config: abi::Config,
+    },
+    /// Set a link's meter to zero on every CPU: the number is about to name another link.
+    ZeroMeter {
+        /// The link.
+        id: LinkId,
+    },
+    /// Set a row of drop counters to zero on every CPU: it is about to count for another NIC.
+    ZeroDrops {
+        /// The row.
+        slot: u32,
+    },
+}
+
+/// What to do, and what the maps hold afterwards.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The operations, to be executed one by one.
+    pub ops: Vec<Op>,
+    /// What the maps hold when all of them were.
+    pub next: Observed,
+}
+
+/// The operations that take the maps from `observed` to `desired`.
+pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
+    let tables = Tables::build(desired, observed)?;
+    let (ops, mut next) = Sequence::new(desired, observed, &tables).run();
+    if ops.is_empty() {
+        return Ok(Plan { ops, next: observed.clone() });
+    }
+    next.adopt_pools(tables);
+    Ok(Plan { ops, next })
+}

@@ -1,0 +1,183 @@
+//! Tables of prefixes as tries: the desired ones, and what the old and the desired ones agree on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use vnetpeer_common::{
+    abi::{self, Entry, NextHop, Node4, Node6, Roots, maps, vnet_flags},
+    types::{LinkId, NicId, TableId, VnetId},
+};
+
+use super::{Observed, PlanError};
+use crate::topology::{
+    desired::{Desired, PrefixTable, VnetTables},
+    trie::{Exhausted, Interner, NodeFormat, Pool, Prefix, build, flatten, meet},
+};
+
+/// A pool of the next generation, and what must be written before any root.
+type Finished<T> = (Pool<T>, Vec<(u32, Arc<T>)>);
+
+/// Everything that a plan needs to know about tries.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// The generation that these tables belong to.
+    pub(super) generation: u64,
+    /// Virtual networks as desired.
+    pub(super) vnets: BTreeMap<VnetId, abi::Vnet>,
+    /// Virtual networks that exist: what old and desired contents agree on; zero if not desired.
+    pub(super) agreed: BTreeMap<VnetId, abi::Vnet>,
+    /// Effective routes as desired.
+    pub(super) routes: BTreeMap<TableId, Roots>,
+    /// IPv4 trie nodes.
+    pub(super) trie_v4: Finished<Node4>,
+    /// IPv6 trie nodes.
+    pub(super) trie_v6: Finished<Node6>,
+    /// Next hops.
+    pub(super) next_hops: Finished<NextHop>,
+}
+
+impl Tables {
+    /// Builds the tables of `desired` out of what the kernel has.
+    pub(super) fn build(desired: &Desired, observed: &Observed) -> Result<Self, PlanError> {
+        let generation = observed.generation.saturating_add(1);
+        let mut builder = Builder {
+            trie_v4: Interner::new(observed.trie_v4.clone(), generation),
+            trie_v6: Interner::new(observed.trie_v6.clone(), generation),
+            next_hops: Interner::new(observed.next_hops.clone(), generation),
+        };
+        let mut routes = BTreeMap::new();
+        for (id, table) in &desired.routes {
+            routes.insert(*id, builder.routes(table)?);
+        }
+        let mut vnets = BTreeMap::new();
+        for (id, tables) in &desired.vnets {
+            vnets.insert(*id, builder.vnet(tables)?);
+        }
+        builder.stop_keeping();
+        let mut agreed = BTreeMap::new();
+        for (id, old) in &observed.vnets {
+            let vnet = match vnets.get(id) {
+                Some(new) => builder.agree(old, new)?,
+                None => abi::Vnet::default(),
+            };
+            agreed.insert(*id, vnet);
+        }
+        Ok(Self {
+            generation,
+            vnets,
+            agreed,
+            routes,
+            trie_v4: builder.trie_v4.finish(),
+            trie_v6: builder.trie_v6.finish(),
+            next_hops: builder.next_hops.finish(),
+        })
+    }
+}
+
+struct Builder {
+    trie_v4: Interner<Node4>,
+    trie_v6: Interner<Node6>,
+    next_hops: Interner<NextHop>,
+}
+
+impl Builder {
+    fn routes(&mut self, table: &PrefixTable<NextHop>) -> Result<Roots, PlanError> {
+        let next_hops = &mut self.next_hops;
+        let mut leaf = |hop: &NextHop| match next_hops.intern(*hop) {
+            Ok(number) => Ok(Entry::leaf(number)),
+            Err(error) => Err(exhausted(maps::NEXT_HOPS, error)),
+        };
+        let v4 = table.v4.iter().map(|(net, hop)| Ok(prefix4(*net, leaf(hop)?)));
+        let v4 = v4.collect::<Result<Vec<_>, PlanError>>()?;
+        let v6 = table.v6.iter().map(|(net, hop)| Ok(prefix6(net, leaf(hop)?)));
+        let v6 = v6.collect::<Result<Vec<_>, PlanError>>()?;
+        self.roots(&v4, &v6)
+    }
+
+    fn vnet(&mut self, tables: &VnetTables) -> Result<abi::Vnet, PlanError> {
+        let endpoint = |nic: &NicId| Entry::leaf(nic.0);
+        let peer = |link: &LinkId| Entry::leaf(link.0);
+        Ok(abi::Vnet {
+            flags: if tables.hosted { vnet_flags::HOSTED } else { 0 },
+            reserved: [0; 3],
+            endpoints: self.table(&tables.endpoints, endpoint)?,
+            peers: self.table(&tables.peers, peer)?,
+        })
+    }
+
+    fn table<T>(
+        &mut self,
+        table: &PrefixTable<T>,
+        leaf: impl Fn(&T) -> Entry,
+    ) -> Result<Roots, PlanError> {
+        let v4: Vec<_> = table.v4.iter().map(|(net, it)| prefix4(*net, leaf(it))).collect();
+        let v6: Vec<_> = table.v6.iter().map(|(net, it)| prefix6(net, leaf(it))).collect();
+        self.roots(&v4, &v6)
+    }
+
+    fn roots(&mut self, v4: &[Prefix], v6: &[Prefix]) -> Result<Roots, PlanError> {
+        let v4 = build(&mut self.trie_v4, v4).map_err(|it| exhausted(maps::TRIE_V4, it))?;
+        let v6 = build(&mut self.trie_v6, v6).map_err(|it| exhausted(maps::TRIE_V6, it))?;
+        Ok(Roots { v4, v6 })
+    }
+
+    fn stop_keeping(&mut self) {
+        self.trie_v4.stop_keeping();
+        self.trie_v6.stop_keeping();
+        self.next_hops.stop_keeping();
+    }
+
+    /// A virtual network of which only that is true which is true of both.
+    fn agree(&mut self, old: &abi::Vnet, new: &abi::Vnet) -> Result<abi::Vnet, PlanError> {
+        // An address that changes hands stays one of the VNet's, and nobody has it.
+        let nobody = Entry::leaf(NicId::NONE.0);
+        Ok(abi::Vnet {
+            flags: old.flags & new.flags,
+            reserved: [0; 3],
+            endpoints: self.agree_roots(old.endpoints, new.endpoints, nobody)?,
+            peers: self.agree_roots(old.peers, new.peers, Entry::EMPTY)?,
+        })
+    }
+
+    fn agree_roots(&mut self, old: Roots, new: Roots, conflict: Entry) -> Result<Roots, PlanError> {
+        let v4 = agree(&mut self.trie_v4, old.v4, new.v4, conflict);
+        let v6 = agree(&mut self.trie_v6, old.v6, new.v6, conflict);
+        Ok(Roots {
+            v4: v4.map_err(|it| exhausted(maps::TRIE_V4, it))?,
+            v6: v6.map_err(|it| exhausted(maps::TRIE_V6, it))?,
+        })
+    }
+}
+
+fn agree<T: NodeFormat>(
+    nodes: &mut Interner<T>,
+    old: Entry,
+    new: Entry,
+    conflict: Entry,
+) -> Result<Entry, Exhausted> {
+    if old == new {
+        return Ok(old);
+    }
+    let (flat_old, flat_new) = (flatten(nodes, old), flatten(nodes, new));
+    let both = meet(&flat_old, &flat_new, conflict);
+    if both == flat_old {
+        return Ok(old);
+    }
+    if both == flat_new {
+        return Ok(new);
+    }
+    build(nodes, &both)
+}
+
+fn exhausted(map: &'static str, error: Exhausted) -> PlanError {
+    PlanError::Exhausted { map, capacity: error.capacity }
+}
+
+fn prefix4(net: Ipv4Net, leaf: Entry) -> Prefix {
+    let address = u128::from(u32::from(net.network())) << 96;
+    Prefix { address, len: u32::from(net.prefix_len()), leaf }
+}
+
+fn prefix6(net: &Ipv6Net, leaf: Entry) -> Prefix {
+    Prefix { address: u128::from(net.network()), len: u32::from(net.prefix_len()), leaf }
+}

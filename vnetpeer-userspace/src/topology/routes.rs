@@ -1,0 +1,247 @@
+//! Effective routes of a subnet by Azure's rules: system routes, peering routes, user-defined
+//! routes; the longest prefix wins, then user-defined before system (AZ §3).
+//!
+//! The result does not depend on the host. Two choices where Azure's documents are silent:
+//!
+//! - A `None` route gives way to any VNet or peering route of an equal or larger prefix. Azure says
+//!   so for the VNet's own ranges; without it for peers' ranges part of such a peer could not be
+//!   reached.
+//! - There are no `None` routes for IPv6: Azure lists none, so unknown unique-local addresses follow
+//!   `::/0`.
+//!
+//! An appliance's address is resolved by system routes only, never by another user-defined route.
+
+mod effective;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashSet, net::IpAddr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+use vnetpeer_common::types::{LinkId, NicId, VnetId};
+
+pub use self::effective::EffectiveRoute;
+use super::{
+    model::{PeeringIndex, RouteNextHop, RouteTable, RouteTableIndex, VnetIndex},
+    network::{Network, NumberedPeering, NumberedVnet},
+};
+
+/// Destinations that Azure drops unless the VNet or a peer has them.
+const NONE_ROUTES: [Ipv4Net; 4] = [
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 0, 0, 0), 8),
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 16, 0, 0), 12),
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(192, 168, 0, 0), 16),
+    Ipv4Net::new_assert(std::net::Ipv4Addr::new(100, 64, 0, 0), 10),
+];
+
+const DEFAULT_ROUTES: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0)),
+    IpNet::V6(Ipv6Net::new_assert(std::net::Ipv6Addr::UNSPECIFIED, 0)),
+];
+
+/// Where a route comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RouteSource {
+    /// A system route.
+    Default,
+    /// A user-defined route.
+    User,
+}
+
+/// Whether a route is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RouteState {
+    /// In force.
+    Active,
+    /// Another route of the same prefix is preferred.
+    Invalid,
+}
+
+/// Why a virtual appliance cannot be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ApplianceProblem {
+    /// The address is neither in the VNet nor in a `Connected` peer's space as last synced.
+    NotInReach,
+    /// The address is in reach, and no NIC has it.
+    NoNic,
+}
+
+/// A virtual appliance that can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appliance {
+    /// Its NIC.
+    pub nic: NicId,
+    /// The link over which it is reached; none in the own VNet.
+    pub link: LinkId,
+    /// The other side's link.
+    pub reverse: LinkId,
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteHop {
+    /// The VNet itself.
+    VnetLocal,
+    /// An uplink, which one depends on the host.
+    Internet,
+    /// Nowhere: drop.
+    None,
+    /// A peered VNet.
+    Peering {
+        /// The peering object.
+        index: PeeringIndex,
+        /// The peered VNet.
+        remote: VnetId,
+        /// The own side's link.
+        link: LinkId,
+        /// The other side's link.
+        reverse: LinkId,
+        /// Whether the peer is in another region.
+        global: bool,
+    },
+    /// A virtual appliance.
+    Appliance {
+        /// `nextHopIpAddress`.
+        address: IpAddr,
+        /// The NIC behind it, or why there is none.
+        resolved: Result<Appliance, ApplianceProblem>,
+    },
+}
+
+/// One effective route, winning or losing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The name of a user-defined route.
+    pub name: Option<String>,
+    /// Where it comes from.
+    pub source: RouteSource,
+    /// Whether it is in force.
+    pub state: RouteState,
+    /// Destination, host bits zero.
+    pub prefix: IpNet,
+    /// Where it leads.
+    pub hop: RouteHop,
+}
+
+/// Effective routes of the subnets of one VNet that share a route table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectiveRoutes {
+    /// All routes, losers included: own space, peers, Internet, None, user-defined.
+    pub routes: Vec<Route>,
+    /// `disableBgpRoutePropagation` of the route table.
+    pub disable_bgp_route_propagation: bool,
+}
+
+impl EffectiveRoutes {
+    /// The routes in force; their prefixes are unique.
+    pub fn active(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().filter(|route| route.state == RouteState::Active)
+    }
+
+    /// The route that a destination takes.
+    pub fn lookup(&self, destination: IpAddr) -> Option<&Route> {
+        let covering = self.active().filter(|route| route.prefix.contains(&destination));
+        covering.max_by_key(|route| route.prefix.prefix_len())
+    }
+}
+
+/// The effective routes of subnets of `vnet` with the route table at `table`; `None` if the network
+/// has no such VNet or route table.
+pub fn effective_routes(
+    network: &Network<'_>,
+    vnet: VnetIndex,
+    table: Option<RouteTableIndex>,
+) -> Option<EffectiveRoutes> {
+    let vnet = network.vnet(vnet)?;
+    let table = match table {
+        Some(index) => Some(network.topology.route_table(index)?),
+        None => None,
+    };
+    let peerings: &[_] =
+        if table.is_some_and(|it| it.disable_peering_routes) { &[] } else { &vnet.peerings };
+    let mut routes = system_routes(vnet, peerings);
+    if let Some(table) = table {
+        let user: HashSet<IpNet> = table.routes.iter().map(|it| it.prefix.trunc()).collect();
+        for route in &mut routes {
+            if user.contains(&route.prefix) {
+                route.state = RouteState::Invalid;
+            }
+        }
+        routes.extend(user_routes(network, vnet, peerings, table));
+    }
+    let disable_bgp_route_propagation = table.is_some_and(|it| it.disable_bgp_route_propagation);
+    Some(EffectiveRoutes { routes, disable_bgp_route_propagation })
+}
+
+fn system_routes(vnet: &NumberedVnet<'_>, peerings: &[NumberedPeering<'_>]) -> Vec<Route> {
+    let own = vnet.vnet.address_space.iter().map(|prefix| system(*prefix, RouteHop::VnetLocal));
+    let mut routes: Vec<Route> = own.collect();
+    for peering in peerings {
+        let hop = RouteHop::Peering {
+            index: peering.index,
+            remote: peering.remote,
+            link: peering.link,
+            reverse: peering.reverse,
+            global: peering.global,
+        };
+        routes.extend(peering.space().iter().map(|prefix| system(*prefix, hop)));
+    }
+    let none: Vec<Route> = NONE_ROUTES
+        .into_iter()
+        .map(IpNet::V4)
+        .filter(|none| !routes.iter().any(|route| route.prefix.contains(none)))
+        .map(|none| system(none, RouteHop::None))
+        .collect();
+    routes.extend(DEFAULT_ROUTES.map(|prefix| system(prefix, RouteHop::Internet)));
+    routes.extend(none);
+    routes
+}
+
+fn system(prefix: IpNet, hop: RouteHop) -> Route {
+    let (source, state) = (RouteSource::Default, RouteState::Active);
+    Route { name: None, source, state, prefix: prefix.trunc(), hop }
+}
+
+fn user_routes<'a>(
+    network: &'a Network<'_>,
+    vnet: &'a NumberedVnet<'_>,
+    peerings: &'a [NumberedPeering<'_>],
+    table: &'a RouteTable,
+) -> impl Iterator<Item = Route> + 'a {
+    table.routes.iter().map(move |route| Route {
+        name: Some(route.name.clone()),
+        source: RouteSource::User,
+        state: RouteState::Active,
+        prefix: route.prefix.trunc(),
+        hop: match route.next_hop {
+            RouteNextHop::VnetLocal => RouteHop::VnetLocal,
+            RouteNextHop::Internet => RouteHop::Internet,
+            RouteNextHop::None => RouteHop::None,
+            RouteNextHop::VirtualAppliance(address) => {
+                let resolved = resolve(network, vnet, peerings, address);
+                RouteHop::Appliance { address, resolved }
+            }
+        },
+    })
+}
+
+/// The NIC behind an appliance's address. A table without peering routes does not reach peers'
+/// appliances either.
+fn resolve(
+    network: &Network<'_>,
+    vnet: &NumberedVnet<'_>,
+    peerings: &[NumberedPeering<'_>],
+    address: IpAddr,
+) -> Result<Appliance, ApplianceProblem> {
+    let covers = |space: &[IpNet]| space.iter().any(|prefix| prefix.contains(&address));
+    if covers(&vnet.vnet.address_space) {
+        let owner = network.owner(vnet.index, address).ok_or(ApplianceProblem::NoNic)?;
+        return Ok(Appliance { nic: owner.id, link: LinkId::NONE, reverse: LinkId::NONE });
+    }
+    let peering = peerings.iter().find(|peering| covers(peering.space()));
+    let peering = peering.ok_or(ApplianceProblem::NotInReach)?;
+    let owner = network.owner(peering.peering.remote, address).ok_or(ApplianceProblem::NoNic)?;
+    Ok(Appliance { nic: owner.id, link: peering.link, reverse: peering.reverse })
+}

@@ -1,0 +1,75 @@
+//! Effective routes in the JSON shape of Azure's `effectiveRouteTable` answer (AZ §9).
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{EffectiveRoutes, Route, RouteHop, RouteSource, RouteState};
+
+/// One route as Azure prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EffectiveRoute {
+    /// Only user-defined routes have one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// `disableBgpRoutePropagation` of the subnet's route table.
+    pub disable_bgp_route_propagation: bool,
+    /// Where the route comes from.
+    pub source: RouteSource,
+    /// Whether it is in force.
+    pub state: RouteState,
+    /// Destinations; here always one.
+    pub address_prefix: Vec<IpNet>,
+    /// `VnetLocal`, `VNetPeering`, `VNetGlobalPeering`, `Internet`, `VirtualAppliance` or `None`.
+    pub next_hop_type: String,
+    /// The appliance's address, if the next hop is one.
+    pub next_hop_ip_address: Vec<IpAddr>,
+    /// Whether the route overrides BGP routes whatever their prefix; here never.
+    pub has_bgp_override: bool,
+    /// Service tags behind the prefix; here none.
+    pub destination_service_tags: Vec<String>,
+    /// Prefixes of those tags; here none.
+    pub tag_map: BTreeMap<String, Vec<IpNet>>,
+}
+
+impl RouteHop {
+    /// Azure's name for the type of next hop.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::VnetLocal => "VnetLocal",
+            Self::Internet => "Internet",
+            Self::None => "None",
+            Self::Peering { global: false, .. } => "VNetPeering",
+            Self::Peering { global: true, .. } => "VNetGlobalPeering",
+            Self::Appliance { .. } => "VirtualAppliance",
+        }
+    }
+}
+
+impl EffectiveRoutes {
+    /// All routes, losers included, as Azure prints them.
+    pub fn to_azure(&self) -> Vec<EffectiveRoute> {
+        self.routes.iter().map(|route| self.one(route)).collect()
+    }
+
+    fn one(&self, route: &Route) -> EffectiveRoute {
+        let next_hop_ip_address = match route.hop {
+            RouteHop::Appliance { address, .. } => vec![address],
+            _ => Vec::new(),
+        };
+        EffectiveRoute {
+            name: route.name.clone(),
+            disable_bgp_route_propagation: self.disable_bgp_route_propagation,
+            source: route.source,
+            state: route.state,
+            address_prefix: vec![route.prefix],
+            next_hop_type: route.hop.type_name().to_owned(),
+            next_hop_ip_address,
+            has_bgp_override: false,
+            destination_service_tags: Vec::new(),
+            tag_map: BTreeMap::new(),
+        }
+    }
+}

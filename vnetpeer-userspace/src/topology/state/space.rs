@@ -1,0 +1,169 @@
+//! One space of small numbers: who has which, and who had which before.
+//!
+//! A number is handed out once. When its owner goes, the number is retired, because a counter or a
+//! flow can still name it; retired numbers are used again only when no fresh one is left, oldest
+//! first, and never in the step that retired them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The number of a resource that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assigned {
+    /// Its number, never 0.
+    pub number: u32,
+    /// How many resources of this name there have been, this one included.
+    pub incarnation: u32,
+    /// What the resource is tied to (a NIC to its VNet's GUID); a change makes it a new resource.
+    pub anchor: Uuid,
+}
+
+/// The number of a resource that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retired<K> {
+    /// The resource.
+    pub key: K,
+    /// Its number.
+    pub number: u32,
+    /// Its incarnation.
+    pub incarnation: u32,
+}
+
+/// What a resource of a retired name gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Return {
+    /// A new number and the next incarnation: it is another resource of the same name.
+    AsNew,
+    /// Its old number: it is the same thing again.
+    AsBefore,
+}
+
+/// No number is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exhausted;
+
+/// A space of numbers, from 1 on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Space<K: Ord> {
+    live: BTreeMap<K, Assigned>,
+    /// Oldest first.
+    retired: VecDeque<Retired<K>>,
+    /// The highest number that was ever handed out.
+    highest: u32,
+    /// The highest incarnation among retired entries whose numbers were used again.
+    forgotten_incarnation: u32,
+}
+
+impl<K: Ord> Default for Space<K> {
+    fn default() -> Self {
+        Self {
+            live: BTreeMap::new(),
+            retired: VecDeque::new(),
+            highest: 0,
+            forgotten_incarnation: 0,
+        }
+    }
+}
+
+impl<K: Ord> Space<K> {
+    /// What `key` has now.
+    pub fn get(&self, key: &K) -> Option<Assigned> {
+        self.live.get(key).copied()
+    }
+
+    /// Who has a number now, by key.
+    pub fn live(&self) -> impl Iterator<Item = (&K, Assigned)> {
+        self.live.iter().map(|(key, assigned)| (key, *assigned))
+    }
+
+    /// Who had a number that nobody has now, oldest first.
+    pub fn retired(&self) -> impl Iterator<Item = &Retired<K>> {
+        self.retired.iter()
+    }
+}
+
+impl<K: Ord + Clone> Space<K> {
+    /// Makes `wanted` (key → anchor) the live set. Numbers stay below `capacity`.
+    pub(super) fn advance(
+        &mut self,
+        wanted: &BTreeMap<K, Uuid>,
+        capacity: u32,
+        policy: Return,
+    ) -> Result<(), Exhausted> {
+        let mut reusable = self.retired.len();
+        let (kept, gone) = std::mem::take(&mut self.live)
+            .into_iter()
+            .partition(|(key, assigned)| wanted.get(key) == Some(&assigned.anchor));
+        self.live = kept;
+        self.retire(gone);
+        let arriving: BTreeMap<&K, Uuid> = wanted
+            .iter()
+            .filter(|(key, _)| !self.live.contains_key(*key))
+            .map(|(key, anchor)| (key, *anchor))
+            .collect();
+        let mut before = self.take_back(&arriving, &mut reusable, policy);
+        for (key, anchor) in arriving {
+            let known = before.remove(key);
+            let assigned = match (policy, known) {
+                (Return::AsBefore, Some(old)) => Assigned { anchor, ..old },
+                (_, known) => {
+                    let number = self.next_number(capacity, &mut reusable)?;
+                    let past = known.map_or(0, |old| old.incarnation);
+                    let incarnation = past.max(self.forgotten_incarnation).saturating_add(1);
+                    Assigned { number, incarnation, anchor }
+                }
+            };
+            self.live.insert(key.clone(), assigned);
+        }
+        Ok(())
+    }
+
+    fn retire(&mut self, gone: BTreeMap<K, Assigned>) {
+        self.retired.extend(gone.into_iter().map(|(key, assigned)| Retired {
+            key,
+            number: assigned.number,
+            incarnation: assigned.incarnation,
+        }));
+    }
+
+    /// The newest retired entry of each arriving key; with `AsBefore` it leaves the retired list.
+    fn take_back(
+        &mut self,
+        arriving: &BTreeMap<&K, Uuid>,
+        reusable: &mut usize,
+        policy: Return,
+    ) -> BTreeMap<K, Assigned> {
+        let mut found = BTreeMap::new();
+        for retired in &self.retired {
+            if arriving.contains_key(&retired.key) {
+                let Retired { number, incarnation, .. } = *retired;
+                let assigned = Assigned { number, incarnation, anchor: Uuid::nil() };
+                found.insert(retired.key.clone(), assigned);
+            }
+        }
+        if policy == Return::AsBefore && !found.is_empty() {
+            let taken: BTreeSet<u32> = found.values().map(|assigned| assigned.number).collect();
+            let early = self.retired.iter().take(*reusable);
+            let lost = early.filter(|retired| taken.contains(&retired.number)).count();
+            *reusable = reusable.saturating_sub(lost);
+            self.retired.retain(|retired| !taken.contains(&retired.number));
+        }
+        found
+    }
+
+    fn next_number(&mut self, capacity: u32, reusable: &mut usize) -> Result<u32, Exhausted> {
+        if let Some(fresh) = self.highest.checked_add(1).filter(|number| *number < capacity) {
+            self.highest = fresh;
+            return Ok(fresh);
+        }
+        *reusable = reusable.checked_sub(1).ok_or(Exhausted)?;
+        let oldest = self.retired.pop_front().ok_or(Exhausted)?;
+        self.forgotten_incarnation = self.forgotten_incarnation.max(oldest.incarnation);
+        Ok(oldest.number)
+    }
+}

@@ -1,0 +1,174 @@
+//! Numbers, GUIDs and peering states over series of topologies.
+
+use super::{PeeringState::*, PeeringSyncLevel::*, *};
+use crate::topology::testing::{hub_and_spokes, net, nic, vnet};
+
+fn after(state: &State, topology: &Topology) -> State {
+    let next = advance(state, topology).unwrap();
+    assert_eq!(advance(&next, topology).unwrap(), next, "advancing twice is advancing once");
+    next
+}
+
+fn levels(state: &State, topology: &Topology) -> Vec<(PeeringState, PeeringSyncLevel)> {
+    let records = topology.peerings.iter().map(|it| state.peering(&it.id).unwrap());
+    records.map(|it| (it.peering_state, it.peering_sync_level)).collect()
+}
+
+#[test]
+fn numbers_start_at_one_and_do_not_depend_on_the_order_of_the_document() {
+    let mut topology = hub_and_spokes();
+    let state = after(&State::default(), &topology);
+    let numbers: Vec<u32> = topology.vnets.iter().map(|it| state.vnet(&it.id).unwrap().0).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    topology.hosts.reverse();
+    topology.nics.iter_mut().for_each(|it| it.host.0 = 1 - it.host.0);
+    topology.nics.reverse();
+    assert_eq!(after(&State::default(), &topology), state);
+}
+
+#[test]
+fn a_recreated_resource_is_another_one() {
+    let mut topology = hub_and_spokes();
+    let first = after(&State::default(), &topology);
+    let nic = topology.nics.remove(1);
+    let id = nic.id.clone();
+    let without = after(&first, &topology);
+    assert_eq!(without.nic(&id), None);
+    assert_eq!(without.nics().retired().next().map(|it| &it.key), Some(&id));
+    topology.nics.push(nic);
+    let again = after(&without, &topology);
+    assert_ne!(again.nic(&id), first.nic(&id));
+    assert_ne!(again.resource_guid(&id), first.resource_guid(&id));
+    assert_eq!(again.nics().get(&id).unwrap().incarnation, 2);
+    assert_eq!(again.slot("host0", &id), first.slot("host0", &id), "a row of counters is not");
+}
+
+#[test]
+fn a_nic_in_another_vnet_is_another_nic_and_one_on_another_host_is_not() {
+    let mut topology = hub_and_spokes();
+    let first = after(&State::default(), &topology);
+    let id = topology.nics[1].id.clone();
+    topology.nics[1].host.0 = 1;
+    let moved = after(&first, &topology);
+    assert_eq!(moved.nic(&id), first.nic(&id));
+    assert_eq!((moved.slot("host0", &id), moved.slot("host1", &id)), (None, Some(2)));
+    topology.nics[1].vnet.0 = 2;
+    assert_ne!(after(&moved, &topology).nic(&id), first.nic(&id));
+}
+
+#[test]
+fn retired_numbers_are_used_again_only_when_none_is_left_and_oldest_first() {
+    let keys = |names: &[&str]| -> BTreeMap<String, Uuid> {
+        names.iter().map(|it| ((*it).to_owned(), Uuid::nil())).collect()
+    };
+    let mut space = Space::<String>::default();
+    let number = |space: &Space<String>, key: &str| space.get(&key.to_owned()).unwrap().number;
+    space.advance(&keys(&["a", "b"]), 4, Return::AsNew).unwrap();
+    space.advance(&keys(&["b"]), 4, Return::AsNew).unwrap();
+    space.advance(&keys(&["b", "c"]), 4, Return::AsNew).unwrap();
+    assert_eq!(number(&space, "c"), 3, "1 is retired, 3 is fresh");
+    space.advance(&keys(&["c"]), 4, Return::AsNew).unwrap();
+    space.advance(&keys(&["a", "c"]), 4, Return::AsNew).unwrap();
+    assert_eq!(number(&space, "a"), 1, "the oldest");
+    assert_eq!(space.get(&"a".to_owned()).unwrap().incarnation, 2);
+    let mut full = space.clone();
+    let error = full.advance(&keys(&["a", "d", "e"]), 4, Return::AsNew);
+    assert_eq!(error, Err(Exhausted), "only 2 was retired before this step");
+    space.advance(&keys(&["a", "d"]), 4, Return::AsNew).unwrap();
+    assert_eq!(number(&space, "d"), 2);
+}
+
+#[test]
+fn exhaustion_names_the_space() {
+    let mut topology = hub_and_spokes();
+    topology.nics = (0..1024).map(|it| nic(&format!("n{it}"), 0, 0, &["10.0.0.4"])).collect();
+    let error = advance(&State::default(), &topology).unwrap_err();
+    assert_eq!(error.to_string(), "no drop counter number is left: the maps hold 1023");
+}
+
+#[test]
+fn a_peering_connects_when_both_sides_exist_and_disconnects_when_one_goes() {
+    let mut topology = hub_and_spokes();
+    topology.peerings.clear();
+    topology.peer_one_way(0, 1);
+    let one = after(&State::default(), &topology);
+    assert_eq!(levels(&one, &topology), [(Initiated, RemoteNotInSync)]);
+    topology.peer_one_way(1, 0);
+    let two = after(&one, &topology);
+    assert_eq!(levels(&two, &topology), [(Connected, FullyInSync); 2]);
+    let guids = topology.vnets[..2].iter().map(|it| two.resource_guid(&it.id).unwrap().as_u128());
+    let both = guids.fold(0, |all, it| all ^ it);
+    for peering in &topology.peerings {
+        assert_eq!(two.peering(&peering.id).unwrap().resource_guid.as_u128(), both);
+    }
+    let gone = topology.peerings.pop().unwrap();
+    topology.peerings[0].reverse = None;
+    let three = after(&two, &topology);
+    assert_eq!(levels(&three, &topology), [(Disconnected, RemoteNotInSync)]);
+    topology.peerings[0].reverse = gone.reverse.map(|_| crate::topology::model::PeeringIndex(1));
+    topology.peerings.push(gone);
+    let four = after(&three, &topology);
+    assert_eq!(levels(&four, &topology), [(Connected, FullyInSync); 2]);
+    assert_eq!(four.link(&topology.peerings[0].id), two.link(&topology.peerings[0].id));
+    assert_ne!(four.link(&topology.peerings[1].id), two.link(&topology.peerings[1].id));
+}
+
+#[test]
+fn a_resize_waits_for_the_sync_of_the_side_whose_copy_is_old() {
+    let mut topology = hub_and_spokes();
+    topology.peerings.truncate(2);
+    let (hub, spoke) = (topology.peerings[0].id.clone(), topology.peerings[1].id.clone());
+    let before = after(&State::default(), &topology);
+    topology.vnets[1].address_space.push(net("10.7.0.0/16"));
+    let resized = after(&before, &topology);
+    assert_eq!(
+        levels(&resized, &topology),
+        [(Connected, LocalNotInSync), (Connected, RemoteNotInSync)]
+    );
+    assert_eq!(resized.peering(&hub).unwrap().remote_address_space.len(), 2);
+    assert_eq!(sync(&resized, &topology, &spoke).unwrap(), resized, "the wrong side");
+    let synced = sync(&resized, &topology, &hub).unwrap();
+    assert_eq!(levels(&synced, &topology), [(Connected, FullyInSync); 2]);
+    assert_eq!(synced.peering(&hub).unwrap().remote_address_space.len(), 3);
+    assert_eq!(after(&synced, &topology), synced);
+    topology.auto_sync = true;
+    assert_eq!(after(&resized, &topology), synced, "auto_sync does the same");
+    topology.auto_sync = false;
+    topology.vnets[0].address_space.pop();
+    let both = after(&resized, &topology);
+    assert_eq!(levels(&both, &topology), [(Connected, LocalAndRemoteNotInSync); 2]);
+}
+
+#[test]
+fn a_space_that_was_given_to_another_peer_must_be_synced_first() {
+    let mut topology = hub_and_spokes();
+    let before = after(&State::default(), &topology);
+    topology.vnets[1].address_space[0] = net("10.7.0.0/16");
+    topology.vnets.push(vnet("late", &["10.1.0.0/16"]));
+    topology.peer(0, 3);
+    let error = advance(&before, &topology).unwrap_err();
+    assert!(matches!(error, StateError::SpacesOverlap { .. }), "{error}");
+    topology.auto_sync = true;
+    after(&before, &topology);
+}
+
+#[test]
+fn the_json_form_reads_back_and_refuses_another_version() {
+    let state = after(&State::default(), &hub_and_spokes());
+    let json = state.to_json().unwrap();
+    assert_eq!(State::from_json(&json).unwrap(), state);
+    let newer = json.replacen("\"schemaVersion\": 1", "\"schemaVersion\": 2", 1);
+    let error = State::from_json(&newer).unwrap_err();
+    assert!(matches!(error, StateError::SchemaVersion { found: 2, .. }));
+}
+
+#[test]
+fn ids_that_differ_only_in_case_are_the_same_resource() {
+    let mut topology = hub_and_spokes();
+    let state = after(&State::default(), &topology);
+    let id = topology.vnets[1].id.clone();
+    topology.vnets[1].id = ResourceId::new(id.as_str().to_ascii_uppercase());
+    let next = after(&state, &topology);
+    assert_eq!(next.vnet(&topology.vnets[1].id), state.vnet(&id));
+    assert_eq!(next.resource_guid(&topology.vnets[1].id), state.resource_guid(&id));
+}
