@@ -15,7 +15,7 @@ pub const fn add_bytes<const N: usize>(mut sum: u32, bytes: &[u8; N]) -> u32 {
     sum
 }
 
-/// Folds a sum to 16 bits with end-around carry. Three rounds bring any 32-bit sum down.
+/// Folds a sum to 16 bits with end-around carry. Two rounds bring any 32-bit sum down.
 #[inline(always)]
 pub const fn fold(sum: u32) -> u16 {
     let sum = (sum & 0xffff) + (sum >> 16);

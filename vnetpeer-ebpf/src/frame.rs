@@ -228,16 +228,18 @@ impl TcFrame {
         unsafe { bpf_skb_adjust_room(self.skb, by, ADJUST_BEHIND_ETHERNET, flags) }
     }
 
-    /// Whether the packet is a super-frame of something else than TCP.
+    /// Whether the packet is a super-frame of something else than TCP over the given family.
     #[inline(always)]
-    fn is_other_super_frame(&self) -> bool {
+    fn is_other_super_frame(&self, family: Family) -> bool {
         const IPV4_PROTOCOL: usize = ETHERNET_LEN + 9;
         const IPV6_NEXT_HEADER: usize = ETHERNET_LEN + 6;
-        let offset = match self.get::<u8>(ETHERNET_LEN).copied() {
-            Some(version) if version >> 4 == 4 => IPV4_PROTOCOL,
-            _ => IPV6_NEXT_HEADER,
+        let (version, offset) = match family {
+            Family::V4 => (4, IPV4_PROTOCOL),
+            Family::V6 => (6, IPV6_NEXT_HEADER),
         };
-        self.gso_size() != 0 && self.get::<u8>(offset).copied() != Some(protocol::TCP)
+        let same_family = self.get::<u8>(ETHERNET_LEN).is_some_and(|first| first >> 4 == version);
+        let is_tcp = self.get::<u8>(offset).copied() == Some(protocol::TCP);
+        self.gso_size() != 0 && !(same_family && is_tcp)
     }
 }
 
@@ -302,7 +304,8 @@ impl Packet for TcFrame {
     /// A packet that came decapsulated from another namespace keeps the kernel's mark and inner
     /// header positions of its first journey, and the kernel refuses to set them again. They are
     /// still right for a TCP super-frame and without meaning for a single packet, so plain room does.
-    /// For other super-frames they belong to a tunnel of the guest's own, and segments would be wrong.
+    /// For other super-frames they belong to a tunnel of the guest's own, and segments would be wrong;
+    /// and without the kernel's help a packet cannot change its family, which a super-frame needs.
     #[inline(always)]
     fn push_outer(&mut self, family: Family) -> Option<()> {
         const KEEP: u64 = (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET) as u64;
@@ -316,7 +319,7 @@ impl Packet for TcFrame {
         let len = family.outer_len() as i32;
         match self.adjust_room(len, TUNNEL | u64::from(outer)) {
             0 => Some(()),
-            EALREADY if !self.is_other_super_frame() => {
+            EALREADY if !self.is_other_super_frame(family) => {
                 (self.adjust_room(len, KEEP) == 0).then_some(())
             }
             _ => None,

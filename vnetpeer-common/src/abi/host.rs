@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::types::{Addr, Mac, NicId};
+use crate::types::{Addr, Mac, NicId, VtepId};
 
 /// Settings of this host, one entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
@@ -47,7 +47,11 @@ pub struct Vtep {
     /// Largest inner IP packet that fits the underlay after encapsulation, in bytes.
     pub mtu: u16,
     /// Zero.
-    pub reserved: [u8; 10],
+    pub reserved: u16,
+    /// The same host over an underlay of the other family; none if there is no such way.
+    pub other: VtepId,
+    /// Zero.
+    pub reserved2: u32,
 }
 
 /// Key of the map of further NIC addresses.

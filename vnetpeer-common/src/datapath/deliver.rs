@@ -1,6 +1,6 @@
 //! The last steps of both directions: may the packet enter the target NIC, and how does it get there.
 
-use super::{Address, Delivery, Headers, Packet, Tables, Verdict};
+use super::{Address, Delivery, Headers, Packet, Tables, Verdict, outbound::Trail};
 use crate::{
     abi::{Nic, link_flags, nic_flags},
     reason::DropReason,
@@ -17,23 +17,30 @@ pub(super) fn owns<T: Tables, A: Address>(tables: &T, id: NicId, nic: &Nic, addr
     nic.flags & nic_flags::MORE_ADDRESSES != 0 && tables.owns_address(id, address.into())
 }
 
-/// The inbound half: whether a packet from a NIC of `source_vnet` may enter the local NIC `id`.
-///
-/// `known` is the target's link to the source's VNet where the sender's route has told it already;
-/// a packet from another host comes without. Returns the link to meter, none inside a VNet.
+/// Where a packet comes from, as its target sees it.
+pub(super) struct Source {
+    /// The VNet of the NIC that sent it.
+    pub(super) vnet: VnetId,
+    /// The target's link to that VNet where the sender's route has told it already; a packet from
+    /// another host comes without.
+    pub(super) link: LinkId,
+}
+
+/// The inbound half: whether a packet may enter the local NIC `id`. Returns the link to meter, none
+/// inside a VNet.
 #[inline(always)]
 pub(super) fn admit<T: Tables, A: Address>(
     tables: &T,
     headers: &Headers<A>,
-    source_vnet: VnetId,
-    known: LinkId,
+    source: &Source,
     id: NicId,
     nic: &Nic,
+    trail: &mut Trail,
 ) -> Result<LinkId, DropReason> {
-    let link = if source_vnet == nic.vnet {
+    let link = if source.vnet == nic.vnet {
         LinkId::NONE
     } else {
-        admit_peer(tables, headers, source_vnet, known, nic)?
+        admit_peer(tables, headers, source, nic, trail)?
     };
     if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, headers.dst) {
         return Err(DropReason::ForwardingDisabled);
@@ -47,18 +54,19 @@ pub(super) fn admit<T: Tables, A: Address>(
 fn admit_peer<T: Tables, A: Address>(
     tables: &T,
     headers: &Headers<A>,
-    source_vnet: VnetId,
-    known: LinkId,
+    source: &Source,
     nic: &Nic,
+    trail: &mut Trail,
 ) -> Result<LinkId, DropReason> {
     let vnet = tables.vnet(nic.vnet).ok_or(DropReason::Unconfigured)?;
     let by_source = LinkId(headers.src.lookup(tables, &vnet.peers).unwrap_or(0));
-    let mut id = if known.is_some() { known } else { by_source };
+    let mut id = if source.link.is_some() { source.link } else { by_source };
     let mut link = tables.link(id).ok_or(DropReason::NoRelation)?;
-    if link.remote != source_vnet || link.vnet != nic.vnet {
-        id = tables.relation(nic.vnet, source_vnet).ok_or(DropReason::NoRelation)?;
+    if link.remote != source.vnet || link.vnet != nic.vnet {
+        id = tables.relation(nic.vnet, source.vnet).ok_or(DropReason::NoRelation)?;
         link = tables.link(id).ok_or(DropReason::NoRelation)?;
     }
+    trail.link = id;
     may_use(link.flags)?;
     if id != by_source && link.flags & link_flags::ALLOW_FORWARDED == 0 {
         return Err(DropReason::ForwardedTrafficDenied);

@@ -2,8 +2,8 @@
 //!
 //! The VNI is the target NIC's VNet. The inner MAC addresses name the two NICs
 //! ([`Mac::overlay`]). The UDP source port is a hash of the inner flow, so that ECMP and RSS spread
-//! it. The UDP checksum is zero, over IPv6 too (RFC 6935). The inner traffic class goes to the outer
-//! header (RFC 6040, uniform for DSCP and ECN).
+//! it. The UDP checksum is zero, over IPv6 too (RFC 6935). The outer traffic class
+//! is zero (the compatibility mode of RFC 6040), since decapsulation does not look at it.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -210,6 +210,9 @@ fn udp(hash: u32, len: u32) -> Udp {
 fn flow_hash<A: Address>(headers: &Headers<A>) -> u32 {
     let addresses = headers.src.hash() ^ headers.dst.hash().rotate_left(13);
     let ports = (u32::from(headers.src_port) << 16) | u32::from(headers.dst_port);
+    // All ones for a whole packet, without a choice that the verifier would follow twice.
+    let whole = 0_u32.wrapping_sub(u32::from(headers.fragment).wrapping_sub(1) >> 31);
+    let ports = ports & whole;
     let mixed = (addresses ^ ports ^ u32::from(headers.protocol)).wrapping_mul(0x9e37_79b1);
     mixed ^ (mixed >> 15)
 }

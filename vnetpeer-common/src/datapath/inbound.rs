@@ -7,15 +7,15 @@
 
 use super::{
     Address, Family, Headers, OUTER_V4_LEN, OUTER_V6_LEN, Packet, Tables, Verdict,
-    deliver::{admit, deliver},
+    deliver::{Source, admit, deliver},
     encap::{OuterV4, OuterV6},
     outbound::{Trail, drop_frame},
     parse,
 };
 use crate::{
-    abi::{VXLAN_PORT, nic_flags, vnet_flags},
+    abi::{VXLAN_PORT, Vtep, nic_flags, vnet_flags},
     reason::DropReason,
-    types::{Addr, LinkId, Mac, NicId, V4, VnetId},
+    types::{Addr, LinkId, Mac, NicId, V4, V6, VnetId, VtepId},
     wire::{Ethernet, Ipv4, Vxlan, ethertype, protocol},
 };
 
@@ -108,9 +108,10 @@ fn enter<P: Packet, T: Tables, A: Address>(
     ends: &Ends,
     trail: &mut Trail,
 ) -> Result<Verdict, DropReason> {
-    trail.readable = true;
+    trail.ethertype = A::ETHERTYPE;
     let nic = tables.nic(ends.target).ok_or(DropReason::NicNotHosted)?;
-    let link = admit(tables, headers, ends.source_vnet, LinkId::NONE, ends.target, nic)?;
+    let source = Source { vnet: ends.source_vnet, link: LinkId::NONE };
+    let link = admit(tables, headers, &source, ends.target, nic, trail)?;
     trail.link = link;
     let size = parse::wire_size(p, headers)?;
     let verdict = deliver::<P, A>(p, ends.target, nic)?;
@@ -157,7 +158,8 @@ fn check_ends<P: Packet, T: Tables>(
     Ok(Ends { source_vnet, target, inner })
 }
 
-/// The source NIC must live on the host that the packet comes from. Only a packet that fails pays
+/// The source NIC must live on the host that the packet comes from. The entry of a host without an
+/// address has zeros, which are nobody's. Only a packet that fails pays
 /// for the hash lookup that tells an unknown host from a known one.
 #[inline(always)]
 fn check_source<T: Tables>(
@@ -168,9 +170,8 @@ fn check_source<T: Tables>(
     let nic = tables.nic(source).filter(|nic| nic.flags & nic_flags::PRESENT != 0);
     let lives_there = nic.is_some_and(|nic| {
         nic.vtep.is_some()
-            && tables
-                .vtep(nic.vtep)
-                .is_some_and(|vtep| vtep.remote.to_v6() == tunnel.source.to_v6())
+            && tunnel.source.to_v6() != V6::UNSPECIFIED
+            && has_address(tables, nic.vtep, tunnel.source)
     });
     match nic {
         Some(nic) if lives_there => Ok(nic.vnet),
@@ -178,4 +179,12 @@ fn check_source<T: Tables>(
         Some(_) => Err(DropReason::SourceNicElsewhere),
         None => Err(DropReason::SourceNicUnknown),
     }
+}
+
+/// Whether `address` is an underlay address of the host.
+#[inline(always)]
+fn has_address<T: Tables>(tables: &T, host: VtepId, address: Addr) -> bool {
+    let is = |vtep: &Vtep| vtep.remote.to_v6() == address.to_v6();
+    let Some(vtep) = tables.vtep(host) else { return false };
+    is(vtep) || (vtep.other.is_some() && tables.vtep(vtep.other).is_some_and(is))
 }

@@ -29,7 +29,7 @@ pub(super) fn handle<P: Packet, T: Tables>(
     nic: &Nic,
     headers: &Headers<V6>,
 ) -> Option<Result<Verdict, DropReason>> {
-    if headers.protocol != protocol::ICMPV6 || headers.later_fragment {
+    if headers.protocol != protocol::ICMPV6 || headers.is_later_fragment() {
         return None;
     }
     let at = headers.transport;
@@ -37,7 +37,7 @@ pub(super) fn handle<P: Packet, T: Tables>(
     let icmp = p.get_at::<Icmp>(at)?;
     match icmp.kind {
         icmpv6_type::NEIGHBOR_SOLICITATION if headers.transport == ICMP => {
-            Some(answer(p, tables, id, nic))
+            Some(answer(p, tables, id, nic, headers.len))
         }
         icmpv6_type::ROUTER_ADVERTISEMENT | icmpv6_type::REDIRECT => {
             Some(Err(DropReason::RouterAdvertisement))
@@ -49,14 +49,19 @@ pub(super) fn handle<P: Packet, T: Tables>(
     }
 }
 
-/// Turns a solicitation into its advertisement, in place.
+/// Turns a solicitation into its advertisement, in place. `len` is that of the IP packet, which must
+/// hold the whole message: what follows in the frame is none of it.
 #[inline(always)]
 fn answer<P: Packet, T: Tables>(
     p: &mut P,
     tables: &T,
     id: NicId,
     nic: &Nic,
+    len: u32,
 ) -> Result<Verdict, DropReason> {
+    if len < (OPTION - ETHERNET_LEN) as u32 {
+        return Err(DropReason::NeighborInvalid);
+    }
     p.pull(OPTION).ok_or(DropReason::NeighborInvalid)?;
     let ip = p.get::<Ipv6>(ETHERNET_LEN).ok_or(DropReason::NeighborInvalid)?;
     let solicitation = p.get::<NeighborMessage>(ICMP).ok_or(DropReason::NeighborInvalid)?;
@@ -76,7 +81,9 @@ fn answer<P: Packet, T: Tables>(
         target.lookup(tables, &vnet.endpoints).ok_or(DropReason::NeighborInvalid)?;
     }
     let mut sum = SumChange::default();
-    rewrite_option(p, &mut sum);
+    if len >= (OPTION - ETHERNET_LEN + size_of::<LinkLayerOption>()) as u32 {
+        rewrite_option(p, &mut sum);
+    }
     rewrite_message(p, is_router, &mut sum)?;
     rewrite_addresses(p, target, &mut sum)?;
     let icmp = p.get_mut::<Icmp>(ICMP).ok_or(DropReason::Malformed)?;

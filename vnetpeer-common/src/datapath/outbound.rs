@@ -5,15 +5,15 @@
 
 use super::{
     Address, Headers, Packet, Tables, Verdict, arp,
-    deliver::{admit, deliver, may_use, owns},
+    deliver::{Source, admit, deliver, may_use, owns},
     encap::{Overlay, encap},
     icmp_error, ndp,
     parse::{self, WireSize},
 };
 use crate::{
-    abi::{DropEvent, Nic, next_hop_kind, nic_flags},
+    abi::{DropEvent, Nic, Vtep, next_hop_kind, nic_flags, vtep_flags},
     reason::DropReason,
-    types::{LinkId, Mac, NextHopId, NicId, VnetId, WireMac},
+    types::{LinkId, Mac, NextHopId, NicId, VnetId, VtepId, WireMac},
     wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, ethertype, len_of, protocol},
 };
 
@@ -26,8 +26,9 @@ pub(super) struct Trail {
     pub(super) nic: NicId,
     pub(super) source_nic: NicId,
     pub(super) link: LinkId,
-    /// Whether the frame still starts with an Ethernet header and the packet, both as sent.
-    pub(super) readable: bool,
+    /// Type of the packet behind the first 14 bytes of the frame; 0 while it does not lie there. After
+    /// decapsulation those bytes do not tell it.
+    pub(super) ethertype: u16,
 }
 
 /// Decides what happens to a frame that came in on the workload interface `ifindex`.
@@ -41,7 +42,6 @@ pub fn outbound<P: Packet, T: Tables>(p: &mut P, tables: &T, ifindex: u32) -> Ve
     trail.slot = nic.slot;
     trail.nic = id;
     trail.source_nic = id;
-    trail.readable = true;
     match send(p, tables, id, nic, &mut trail) {
         Ok(verdict) => verdict,
         Err(Refusal::Drop(reason)) => drop_frame(p, tables, reason, &trail),
@@ -74,6 +74,7 @@ fn send<P: Packet, T: Tables>(
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     let ethernet = p.get::<Ethernet>(0).ok_or(DropReason::Malformed)?;
+    trail.ethertype = ethernet.ethertype.get();
     if p.has_vlan_tag() {
         return Err(DropReason::VlanTagged.into());
     }
@@ -81,7 +82,7 @@ fn send<P: Packet, T: Tables>(
         return Err(DropReason::SourceMacSpoofed.into());
     }
     let to_router = addressed_to_router(ethernet);
-    match ethernet.ethertype.get() {
+    match trail.ethertype {
         ethertype::IPV4 => {
             let headers = parse::ipv4(p)?;
             send_ip(p, tables, id, nic, &headers, to_router, trail)
@@ -112,9 +113,8 @@ fn send_ip<P: Packet, T: Tables, A: Address>(
 ) -> Result<Verdict, Refusal> {
     to_router?;
     check_guest(tables, id, nic, headers)?;
-    let hop = resolve(tables, nic, headers.dst)?;
-    trail.link = hop.link;
-    forward(p, tables, id, nic, headers, &hop)
+    let hop = resolve(tables, nic, headers.dst, trail)?;
+    forward(p, tables, id, nic, headers, &hop, trail)
 }
 
 /// IP packets go to the virtual router and nowhere else.
@@ -158,7 +158,12 @@ struct Hop {
 
 /// Follows the effective routes of the NIC's subnet to a NIC.
 #[inline(always)]
-fn resolve<T: Tables, A: Address>(tables: &T, nic: &Nic, dst: A) -> Result<Hop, DropReason> {
+fn resolve<T: Tables, A: Address>(
+    tables: &T,
+    nic: &Nic,
+    dst: A,
+    trail: &mut Trail,
+) -> Result<Hop, DropReason> {
     let roots = tables.routes(nic.table).ok_or(DropReason::Unconfigured)?;
     let id = dst.lookup(tables, roots).ok_or(DropReason::NoRoute)?;
     let next = tables.next_hop(NextHopId(id)).ok_or(DropReason::Unconfigured)?;
@@ -176,6 +181,7 @@ fn resolve<T: Tables, A: Address>(tables: &T, nic: &Nic, dst: A) -> Result<Hop, 
         next_hop_kind::NO_UPLINK => return Err(DropReason::InternetUnavailable),
         _ => return Err(DropReason::NextHopUnreachable),
     };
+    trail.link = next.link;
     if next.link.is_some() {
         let link = tables.link(next.link).ok_or(DropReason::Unconfigured)?;
         may_use(link.flags)?;
@@ -192,6 +198,7 @@ fn forward<P: Packet, T: Tables, A: Address>(
     nic: &Nic,
     headers: &Headers<A>,
     hop: &Hop,
+    trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     let target = tables
         .nic(hop.target)
@@ -199,18 +206,32 @@ fn forward<P: Packet, T: Tables, A: Address>(
         .ok_or(DropReason::NoEndpoint)?;
     let size = parse::wire_size(p, headers)?;
     if target.vtep.is_some() {
-        let vtep = tables.vtep(target.vtep).ok_or(DropReason::Unconfigured)?;
+        let vtep = way_to::<T, A>(tables, target.vtep).ok_or(DropReason::Unconfigured)?;
         check_mtu(&size, hop.link, u32::from(vtep.mtu))?;
         let overlay = Overlay { source: id, target: hop.target, vnet: target.vnet };
+        trail.ethertype = 0;
         let verdict = encap(p, headers, overlay, vtep)?;
         meter(tables, hop.link, LinkId::NONE, &size);
         return Ok(verdict);
     }
-    let reverse = admit(tables, headers, nic.vnet, hop.reverse, hop.target, target)?;
+    let source = Source { vnet: nic.vnet, link: hop.reverse };
+    let reverse = admit(tables, headers, &source, hop.target, target, trail)?;
     check_mtu(&size, hop.link, u32::from(target.mtu))?;
     let verdict = deliver::<P, A>(p, hop.target, target)?;
     meter(tables, hop.link, reverse, &size);
     Ok(verdict)
+}
+
+/// The way to a host: over an underlay of the packet's own family where there is one. The kernel cuts a
+/// super-frame in software when the families differ, and cannot cut one that was decapsulated before.
+#[inline(always)]
+fn way_to<T: Tables, A: Address>(tables: &T, host: VtepId) -> Option<&Vtep> {
+    let vtep = tables.vtep(host)?;
+    let is_v6 = vtep.flags & vtep_flags::IPV6 != 0;
+    if is_v6 == (A::ETHERTYPE == ethertype::IPV6) || !vtep.other.is_some() {
+        return Some(vtep);
+    }
+    tables.vtep(vtep.other)
 }
 
 #[inline(always)]
@@ -230,7 +251,8 @@ fn meter<T: Tables>(tables: &T, out: LinkId, into: LinkId, size: &WireSize) {
     }
 }
 
-/// Counts a drop, and reports one of every so many.
+/// Counts a drop, and reports one of every so many. Nothing here looks at the reason: the verifier
+/// would follow the rest once for each.
 #[inline(always)]
 pub(super) fn drop_frame<P: Packet, T: Tables>(
     p: &P,
@@ -239,9 +261,7 @@ pub(super) fn drop_frame<P: Packet, T: Tables>(
     trail: &Trail,
 ) -> Verdict {
     let mut event = DropEvent { reason: reason.number(), ..DropEvent::default() };
-    if trail.readable && !matches!(reason, DropReason::EncapFailed | DropReason::DecapFailed) {
-        describe(p, &mut event);
-    }
+    describe(p, trail.ethertype, &mut event);
     let before = tables.count_drop(trail.slot, reason, event.len);
     let sampled = tables.config().is_some_and(|config| before & u64::from(config.event_mask) == 0);
     if sampled {
@@ -257,9 +277,8 @@ pub(super) fn drop_frame<P: Packet, T: Tables>(
 /// Reads from the frame what an event tells about it. The parser's findings are not kept for this:
 /// they would take the stack that a program does not have.
 #[inline(always)]
-fn describe<P: Packet>(p: &P, event: &mut DropEvent) {
-    let Some(ethernet) = p.get::<Ethernet>(0) else { return };
-    let ports_at = match ethernet.ethertype.get() {
+fn describe<P: Packet>(p: &P, ethertype: u16, event: &mut DropEvent) {
+    let ports_at = match ethertype {
         ethertype::IPV4 => {
             let Some(ip) = p.get::<Ipv4>(ETHERNET_LEN) else { return };
             event.src = ip.src.into();

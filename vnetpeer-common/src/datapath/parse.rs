@@ -13,6 +13,11 @@ use crate::{
 /// Extension headers that are walked; RFC 8200 §4.1 recommends at most one of each of six kinds.
 const IPV6_EXTENSIONS_MAX: usize = 6;
 
+/// "More fragments" and the offset in IPv4's field.
+const FRAGMENT: u16 = 0x3fff;
+/// The offset alone.
+const FRAGMENT_OFFSET: u16 = 0x1fff;
+
 /// What the parser found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers<A> {
@@ -22,8 +27,9 @@ pub struct Headers<A> {
     pub dst: A,
     /// IP protocol of the transport header, see [`protocol`].
     pub protocol: u8,
-    /// Whether this is a fragment with an offset.
-    pub later_fragment: bool,
+    /// Which part of a packet this is, as in IPv4's field without "don't fragment": 0 for a whole one.
+    /// A number and not a choice, which the verifier would follow twice from here on.
+    pub fragment: u16,
     /// Ports of TCP and UDP in host order, else 0.
     pub src_port: u16,
     /// See `src_port`.
@@ -34,9 +40,18 @@ pub struct Headers<A> {
     pub len: u32,
 }
 
+impl<A> Headers<A> {
+    /// Whether this is a fragment with an offset, which carries no transport header.
+    #[inline(always)]
+    pub(super) const fn is_later_fragment(&self) -> bool {
+        self.fragment & FRAGMENT_OFFSET != 0
+    }
+}
+
 /// Parses an IPv4 packet behind an Ethernet header.
 #[inline(always)]
 pub(super) fn ipv4<P: Packet>(p: &mut P) -> Result<Headers<V4>, DropReason> {
+    p.pull(ETHERNET_LEN + Ipv4::LEN).ok_or(DropReason::Malformed)?;
     let ip = p.get::<Ipv4>(ETHERNET_LEN).ok_or(DropReason::Malformed)?;
     let header_len = ip.header_len();
     if ip.version_ihl >> 4 != 4 || header_len < Ipv4::LEN {
@@ -51,7 +66,7 @@ pub(super) fn ipv4<P: Packet>(p: &mut P) -> Result<Headers<V4>, DropReason> {
         src: ip.src,
         dst: ip.dst,
         protocol: ip.protocol,
-        later_fragment: ip.is_later_fragment(),
+        fragment: ip.fragment.get() & FRAGMENT,
         src_port: 0,
         dst_port: 0,
         transport,
@@ -64,6 +79,7 @@ pub(super) fn ipv4<P: Packet>(p: &mut P) -> Result<Headers<V4>, DropReason> {
 /// Parses an IPv6 packet behind an Ethernet header.
 #[inline(always)]
 pub(super) fn ipv6<P: Packet>(p: &mut P) -> Result<Headers<V6>, DropReason> {
+    p.pull(ETHERNET_LEN + Ipv6::LEN).ok_or(DropReason::Malformed)?;
     let ip = p.get::<Ipv6>(ETHERNET_LEN).ok_or(DropReason::Malformed)?;
     if ip.version_class_flow.get() >> 28 != 6 {
         return Err(DropReason::Ipv6Invalid);
@@ -76,7 +92,7 @@ pub(super) fn ipv6<P: Packet>(p: &mut P) -> Result<Headers<V6>, DropReason> {
         src: ip.src,
         dst: ip.dst,
         protocol: ip.next_header,
-        later_fragment: false,
+        fragment: 0,
         src_port: 0,
         dst_port: 0,
         transport: ETHERNET_LEN + Ipv6::LEN,
@@ -113,7 +129,7 @@ const fn is_extension(next_header: u8) -> bool {
 #[inline(always)]
 fn walk_extensions<P: Packet>(p: &mut P, headers: &mut Headers<V6>) -> Result<(), DropReason> {
     for _ in 0..IPV6_EXTENSIONS_MAX {
-        if !is_extension(headers.protocol) || headers.later_fragment {
+        if !is_extension(headers.protocol) || headers.is_later_fragment() {
             return Ok(());
         }
         let at = headers.transport;
@@ -121,7 +137,8 @@ fn walk_extensions<P: Packet>(p: &mut P, headers: &mut Headers<V6>) -> Result<()
         let extension = p.get_at::<Ipv6Extension>(at).ok_or(DropReason::Malformed)?;
         let len = match headers.protocol {
             protocol::FRAGMENT => {
-                headers.later_fragment = extension.data.get() & 0xfff8 != 0;
+                let field = extension.data.get();
+                headers.fragment = (field >> 3) | ((field & 1) << 13);
                 8
             }
             protocol::AH => (extension.len as usize + 2) * 4,
@@ -134,7 +151,7 @@ fn walk_extensions<P: Packet>(p: &mut P, headers: &mut Headers<V6>) -> Result<()
             return Err(DropReason::Ipv6Invalid);
         }
     }
-    if is_extension(headers.protocol) && !headers.later_fragment {
+    if is_extension(headers.protocol) && !headers.is_later_fragment() {
         return Err(DropReason::Ipv6ExtensionsTooMany);
     }
     Ok(())
@@ -149,7 +166,7 @@ fn read_ports<P: Packet, A>(
     usual: usize,
 ) -> Result<(), DropReason> {
     let has_ports = matches!(headers.protocol, protocol::TCP | protocol::UDP);
-    if !has_ports || headers.later_fragment {
+    if !has_ports || headers.is_later_fragment() {
         return Ok(());
     }
     let end = headers.transport + size_of::<Ports>();

@@ -17,7 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use super::api::{
-    AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, ErrorReply, LinkMeter, NicDrops,
+    AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, ErrorReply, LinkMeter,
+    NicDrops,
 };
 
 /// Why an agent gave no answer.
@@ -25,7 +26,9 @@ use super::api::{
 #[non_exhaustive]
 pub enum ClientError {
     /// Nobody answers.
-    #[error("no agent answers on {path}; is it running? `vnetpeer run` starts one, `vnetpeer lab list` shows labs")]
+    #[error(
+        "no agent answers on {path}; is it running? `vnetpeer run` starts one, `vnetpeer lab list` shows labs"
+    )]
     Connect {
         /// The socket.
         path: PathBuf,

@@ -185,11 +185,7 @@ fn read_stored(path: &Path) -> Result<Option<Stored>, DeploymentError> {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            return Err(DeploymentError::Io {
-                what: "cannot read",
-                path: path.to_owned(),
-                source,
-            });
+            return Err(DeploymentError::Io { what: "cannot read", path: path.to_owned(), source });
         }
     };
     serde_json::from_str(&text)

@@ -28,7 +28,7 @@ use tokio::{
 
 use self::{
     deployment::{Deployment, DeploymentError},
-    reconcile::{Reconciler, ReconcileError},
+    reconcile::{ReconcileError, Reconciler},
     task::Task,
 };
 use crate::{
@@ -147,8 +147,7 @@ async fn wait_for_signal(socket: &Path) -> Result<(), AgentError> {
 
 /// Binds the socket, readable by its owner only. A socket that nobody answers on is a leftover.
 async fn listen(path: &Path) -> Result<UnixListener, AgentError> {
-    let failed =
-        |what| move |source| AgentError::Io { what, path: path.to_owned(), source };
+    let failed = |what| move |source| AgentError::Io { what, path: path.to_owned(), source };
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(failed("cannot create the directory of"))?;
     }

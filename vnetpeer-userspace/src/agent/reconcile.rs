@@ -6,9 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rtnetlink::Handle;
-use vnetpeer_common::abi::vtep_flags;
-
 use super::api::{InterfaceStatus, MapStatus, VtepStatus};
 use crate::{
     dataplane::{
@@ -20,13 +17,14 @@ use crate::{
     topology::{
         compile::compile,
         desired::Desired,
-        facts::HostFacts,
+        facts::{HostFacts, VtepFacts},
         model::Topology,
         network::NetworkError,
         plan::{Observed, Op, PlanError, plan},
         state::State,
     },
 };
+use rtnetlink::Handle;
 
 /// Passes until every interface has a hook that its driver supports; each pass may find one without.
 const PASSES_MAX: usize = 1_024;
@@ -171,7 +169,12 @@ impl Reconciler {
             ifindex: it.ifindex,
             role: if it.role == Role::Underlay { "underlay" } else { "workload" }.to_owned(),
             mode: if it.xdp { "xdp" } else { "tc" }.to_owned(),
-            programs: it.xdp_program().into_iter().chain([it.tc_program()]).map(str::to_owned).collect(),
+            programs: it
+                .xdp_program()
+                .into_iter()
+                .chain([it.tc_program()])
+                .map(str::to_owned)
+                .collect(),
         };
         self.attached.iter().map(status).collect()
     }
@@ -182,17 +185,14 @@ impl Reconciler {
     }
 
     /// The other hosts.
-    pub fn vteps(&self, state: &State) -> Vec<VtepStatus> {
-        let resolved = |host: &str| {
-            let vtep = state.vtep(host).and_then(|id| self.desired.vteps.get(&id));
-            vtep.is_some_and(|vtep| vtep.flags & vtep_flags::RESOLVED != 0)
-        };
-        let status = |(host, facts): (&String, &crate::topology::facts::VtepFacts)| VtepStatus {
-            host: host.clone(),
+    pub fn vteps(&self) -> Vec<VtepStatus> {
+        let status = |host: &str, facts: &VtepFacts| VtepStatus {
+            host: host.to_owned(),
             address: facts.remote.to_string(),
-            resolved: resolved(host),
+            resolved: facts.dst_mac.is_some(),
         };
-        self.facts.vteps.iter().map(status).collect()
+        let hosts = self.facts.vteps.iter();
+        hosts.flat_map(|(host, ways)| ways.iter().map(|facts| status(host, facts))).collect()
     }
 
     /// Fill of the maps.

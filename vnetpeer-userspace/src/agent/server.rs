@@ -105,8 +105,7 @@ async fn apply(
     State(context): State<Context>,
     Json(request): Json<ApplyRequest>,
 ) -> Result<Response, Failure> {
-    let result =
-        ask(&context, |reply| Command::Apply(Box::new(request), reply)).await?;
+    let result = ask(&context, |reply| Command::Apply(Box::new(request), reply)).await?;
     match result {
         Ok(reply) => Ok(Json(reply).into_response()),
         Err(ApplyError::Deployment(DeploymentError::Document(problems))) => Err(Failure {

@@ -1,11 +1,7 @@
 //! The one task that owns the dataplane. Requests, changes of the host and the regular check come to
 //! it one after the other, so no two of them meet in the kernel.
 
-use std::{
-    io,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io, path::PathBuf, time::Duration};
 
 use futures_util::StreamExt;
 use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
@@ -18,9 +14,7 @@ use vnetpeer_common::abi::ABI_VERSION;
 
 use super::{
     AgentError, Settings,
-    api::{
-        AgentStatus, ApplyReply, ApplyRequest, DeploymentView, LinkMeter, NicDrops,
-    },
+    api::{AgentStatus, ApplyReply, ApplyRequest, DeploymentView, LinkMeter, NicDrops},
     deployment::{Deployment, DeploymentError},
     events::Events,
     reconcile::{ReconcileError, Reconciler},
@@ -210,8 +204,7 @@ impl Task {
 
     async fn apply(&mut self, request: &ApplyRequest) -> Result<ApplyReply, ApplyError> {
         let (source, document) = (&request.source, &request.document);
-        let next =
-            self.deployment.next(source, document, request.base.as_ref(), request.serial)?;
+        let next = self.deployment.next(source, document, request.base.as_ref(), request.serial)?;
         next.save()?;
         self.deployment = next;
         let topology = self.deployment.topology();
@@ -245,7 +238,7 @@ impl Task {
             adopted: dataplane.adopted,
             interfaces: self.reconciler.interfaces(),
             missing_interfaces: self.reconciler.missing_interfaces().to_vec(),
-            vteps: self.reconciler.vteps(self.deployment.state()),
+            vteps: self.reconciler.vteps(),
             maps: self.reconciler.maps(),
             drift_mended: self.drift_mended,
             last_error: self.last_error.clone(),
@@ -260,7 +253,8 @@ impl Task {
         for peering in &topology.peerings {
             let Some(link) = self.deployment.state().link(&peering.id) else { continue };
             let meter = maps.meter(link)?;
-            let vnet = |index| topology.vnet(index).map_or_else(String::new, |it| it.id.to_string());
+            let vnet =
+                |index| topology.vnet(index).map_or_else(String::new, |it| it.id.to_string());
             meters.push(LinkMeter {
                 peering: peering.id.to_string(),
                 virtual_network: vnet(peering.vnet),

@@ -34,8 +34,8 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     if !loaded.warnings.is_empty() {
         eprint!("{}", loaded.warnings.render(Style::for_stderr()));
     }
-    let text = std::fs::read_to_string(&arguments.file)
-        .with_context(|| format!("read {source}"))?;
+    let text =
+        std::fs::read_to_string(&arguments.file).with_context(|| format!("read {source}"))?;
     let clients = global.target.clients()?;
     let Some(newest) = newest(&clients).await? else { bail!("the lab has no agent") };
     let request = ApplyRequest {
@@ -48,9 +48,9 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     output::print(global.output, &replies, |replies| {
         output::table(
             ["host", "serial", "operations"],
-            replies.iter().map(|it| {
-                [it.host.clone(), it.serial.to_string(), it.operations.to_string()]
-            }),
+            replies
+                .iter()
+                .map(|it| [it.host.clone(), it.serial.to_string(), it.operations.to_string()]),
         )
     })?;
     Ok(Exit::Done)
@@ -82,7 +82,10 @@ async fn apply_everywhere(
         }
     }
     if !failures.is_empty() {
-        bail!("not in force everywhere; apply it again once this is mended:\n{}", failures.join("\n"));
+        bail!(
+            "not in force everywhere; apply it again once this is mended:\n{}",
+            failures.join("\n")
+        );
     }
     Ok(replies)
 }

@@ -5,8 +5,7 @@ use std::{os::unix::process::ExitStatusExt as _, path::PathBuf};
 use clap::Subcommand;
 
 use super::{
-    Exit, Global,
-    meter, output, routes,
+    Exit, Global, meter, output, routes,
     target::{Source, Target},
 };
 use crate::{
@@ -161,7 +160,11 @@ async fn show(name: String) -> anyhow::Result<String> {
     let mut text = String::new();
     if let Some(nic) = source.topology.nics.first() {
         let table = routes::of_nic(&source, nic.id.name())?;
-        text.push_str(&format!("effective routes of {}\n\n{}\n\n", nic.id.name(), routes::render(&table)));
+        text.push_str(&format!(
+            "effective routes of {}\n\n{}\n\n",
+            nic.id.name(),
+            routes::render(&table)
+        ));
     }
     let mut hosts = Vec::new();
     for client in target.clients()? {

@@ -52,7 +52,15 @@ pub(super) fn sum(hosts: impl IntoIterator<Item = Vec<LinkMeter>>) -> Vec<LinkMe
 
 pub(super) fn render(meters: &[LinkMeter]) -> String {
     output::table(
-        ["peering", "from", "to", "egress packets", "egress bytes", "ingress packets", "ingress bytes"],
+        [
+            "peering",
+            "from",
+            "to",
+            "egress packets",
+            "egress bytes",
+            "ingress packets",
+            "ingress bytes",
+        ],
         meters.iter().map(|it| {
             [
                 short(&it.peering).to_owned(),

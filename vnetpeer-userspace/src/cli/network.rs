@@ -70,7 +70,8 @@ pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyho
         }
         Command::Show { name, .. } => {
             let Some(found) = all.iter().find(|it| is_named(it, name)) else {
-                let known = join(all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str));
+                let known =
+                    join(all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str));
                 bail!("there is no {} `{name}`; there are {known}", kind.word());
             };
             let format = match global.output {
@@ -119,7 +120,9 @@ fn vnet(it: &NumberedVnet<'_>) -> Value {
 
 fn subnets(network: &Network<'_>, it: &NumberedVnet<'_>) -> Vec<Value> {
     let route_table = |index: Option<_>| {
-        index.and_then(|index| network.topology.route_table(index)).map(|table| json!({ "id": table.id }))
+        index
+            .and_then(|index| network.topology.route_table(index))
+            .map(|table| json!({ "id": table.id }))
     };
     it.vnet
         .subnets
@@ -189,7 +192,8 @@ fn table(kind: Kind, all: &[Value]) -> String {
         Kind::Vnet => output::table(
             ["name", "location", "vni", "address space", "peerings"],
             all.iter().map(|it| {
-                let peerings = it.pointer("/properties/virtualNetworkPeerings").and_then(Value::as_array);
+                let peerings =
+                    it.pointer("/properties/virtualNetworkPeerings").and_then(Value::as_array);
                 [
                     text(it, "/name"),
                     text(it, "/location"),
@@ -215,7 +219,8 @@ fn table(kind: Kind, all: &[Value]) -> String {
             all.iter().map(|it| {
                 let configurations = it.pointer("/properties/ipConfigurations");
                 let addresses = configurations.and_then(Value::as_array).map(Vec::as_slice);
-                let addresses = addresses.unwrap_or_default().iter().map(|it| text(it, "/privateIPAddress"));
+                let addresses =
+                    addresses.unwrap_or_default().iter().map(|it| text(it, "/privateIPAddress"));
                 [
                     text(it, "/name"),
                     text(it, "/host"),

@@ -66,7 +66,9 @@ fn all_ready(answers: &[Answer]) -> bool {
     let first = answers.first().and_then(|it| it.status.as_ref()).map(|it| &it.state_digest);
     answers.iter().all(|answer| {
         answer.status.as_ref().is_some_and(|status| {
-            status.ready && status.missing_interfaces.is_empty() && Some(&status.state_digest) == first
+            status.ready
+                && status.missing_interfaces.is_empty()
+                && Some(&status.state_digest) == first
         })
     })
 }

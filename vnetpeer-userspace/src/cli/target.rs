@@ -7,8 +7,7 @@ use clap::Args;
 
 use crate::{
     agent::{DEFAULT_SOCKET, client::Client},
-    document,
-    lab,
+    document, lab,
     topology::{
         model::Topology,
         network::Network,
@@ -61,7 +60,8 @@ impl Source {
     }
 
     fn from_file(file: &Path) -> anyhow::Result<Self> {
-        let topology = document::read(file).map_err(|problems| anyhow::anyhow!("{problems}"))?.topology;
+        let topology =
+            document::read(file).map_err(|problems| anyhow::anyhow!("{problems}"))?.topology;
         let state = advance(&State::default(), &topology)?;
         Ok(Self { topology, state })
     }

@@ -260,4 +260,3 @@ fn attach_clsact(program: &mut SchedClassifier, wanted: &Attachment) -> Result<(
     std::mem::forget(program.take_link(id)?);
     Ok(())
 }
-

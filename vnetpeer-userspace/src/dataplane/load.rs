@@ -226,8 +226,7 @@ fn check_pins(map_dir: &Path) -> Result<bool, LoadError> {
             continue;
         }
         found_any = true;
-        let failed =
-            |source| LoadError::Pin { path: path.clone(), source: Box::new(source) };
+        let failed = |source| LoadError::Pin { path: path.clone(), source: Box::new(source) };
         let info = MapData::from_pin(&path).and_then(|map| map.info()).map_err(failed)?;
         let kind = info.map_type().map_err(failed)?;
         let found = describe(kind, info.key_size(), info.value_size());

@@ -151,7 +151,10 @@ impl KernelMaps {
             vteps: entries(&self.vteps, maps::VTEPS)?.into_iter().map(by(VtepId)).collect(),
             relations: pairs(&self.relations, maps::RELATIONS)?,
             vtep_addrs: pairs(&self.vtep_addrs, maps::VTEP_ADDRS)?,
-            nic_addrs: pairs(&self.nic_addrs, maps::NIC_ADDRS)?.into_iter().map(|it| it.0).collect(),
+            nic_addrs: pairs(&self.nic_addrs, maps::NIC_ADDRS)?
+                .into_iter()
+                .map(|it| it.0)
+                .collect(),
             config: get(&self.config, 0, maps::CONFIG)?,
         })
     }

@@ -18,7 +18,7 @@ use vnetpeer_common::types::Mac;
 
 use crate::topology::{
     facts::{Delivery, Hook, HostFacts, InterfaceFacts, VtepFacts},
-    model::{Host, HookMode, Topology},
+    model::{HookMode, Host, Topology, common_underlay},
 };
 
 /// The discard service (RFC 863): a datagram to it makes the kernel resolve a neighbour.
@@ -74,26 +74,23 @@ pub async fn facts(
     let hook = facts.interfaces.get(&host.underlay_interface).map(|it| it.hook);
     for remote in topology.hosts.iter().filter(|remote| remote.name != name) {
         let Some((underlay, hook)) = underlay.zip(hook) else { break };
-        if let Some((local, address)) = common_family(host, remote) {
+        let mut ways = Vec::new();
+        for (local, address) in common_underlay(host, remote) {
             let next_hop = next_hop(handle, address).await?.unwrap_or(address);
             let mac = neighbours.get(&(underlay.ifindex, next_hop)).copied();
             if mac.is_none() {
                 solicit(local, address);
             }
-            let facts_of = vtep_facts(local, address, underlay, hook, mac);
-            facts.vteps.insert(remote.name.clone(), facts_of);
+            ways.push(vtep_facts(local, address, underlay, hook, mac));
         }
+        facts.vteps.insert(remote.name.clone(), ways);
     }
     Ok(facts)
 }
 
 /// The host's interfaces that programs go on, with the mode that the document asks for. On a
 /// wire-like backbone the underlay is handled as the real interface that it stands for.
-fn wanted<'a>(
-    topology: &'a Topology,
-    host: &'a Host,
-    index: usize,
-) -> Vec<(&'a str, HookMode)> {
+fn wanted<'a>(topology: &'a Topology, host: &'a Host, index: usize) -> Vec<(&'a str, HookMode)> {
     let underlay_mode = match host.underlay_mode {
         HookMode::Auto if topology.wire => HookMode::Xdp,
         mode => mode,
@@ -137,18 +134,10 @@ fn vtep_facts(
     }
 }
 
-/// Addresses of one family on both hosts; IPv4 where both have it, since its header is shorter.
-fn common_family(host: &Host, remote: &Host) -> Option<(IpAddr, IpAddr)> {
-    let of = |host: &Host, v4: bool| {
-        host.underlay_addresses.iter().copied().find(|address| address.is_ipv4() == v4)
-    };
-    [true, false].into_iter().find_map(|v4| of(host, v4).zip(of(remote, v4)))
-}
-
 /// Makes the kernel look for a neighbour. Failing is fine: the first packet will do the same.
 fn solicit(local: IpAddr, remote: IpAddr) {
-    let sent = UdpSocket::bind((local, 0))
-        .and_then(|socket| socket.send_to(&[], (remote, DISCARD_PORT)));
+    let sent =
+        UdpSocket::bind((local, 0)).and_then(|socket| socket.send_to(&[], (remote, DISCARD_PORT)));
     if let Err(error) = sent {
         tracing::debug!(%remote, %error, "cannot solicit the neighbour");
     }

@@ -2,7 +2,7 @@
 //! reachability.
 //!
 //! Compares two networks and knows nothing of hosts or maps. Reachability is that of
-//! [`reach`]: by routes, peerings and their flags, through appliances, not by security rules.
+//! [`reachable`]: by routes, peerings and their flags, through appliances, not by security rules.
 
 mod reach;
 #[cfg(test)]

@@ -66,6 +66,7 @@ pub struct VtepFacts {
 pub struct HostFacts {
     /// By interface name; an interface that does not exist yet is missing.
     pub interfaces: BTreeMap<String, InterfaceFacts>,
-    /// By name of the remote host; a host without a route is missing.
-    pub vteps: BTreeMap<String, VtepFacts>,
+    /// By name of the remote host, one for each family that both hosts have; a host without a route is
+    /// missing.
+    pub vteps: BTreeMap<String, Vec<VtepFacts>>,
 }

@@ -177,6 +177,14 @@ pub struct Host {
     pub uplinks: Vec<Uplink>,
 }
 
+/// Pairs of underlay addresses of one family (ours, theirs), IPv4 first.
+pub fn common_underlay(ours: &Host, theirs: &Host) -> Vec<(IpAddr, IpAddr)> {
+    let of = |host: &Host, v4: bool| {
+        host.underlay_addresses.iter().copied().find(|address| address.is_ipv4() == v4)
+    };
+    [true, false].into_iter().filter_map(|v4| of(ours, v4).zip(of(theirs, v4))).collect()
+}
+
 /// An interface of a host that leads to the Internet for one VNet. Address translation behind it is
 /// the operator's.
 #[derive(Clone, Debug)]

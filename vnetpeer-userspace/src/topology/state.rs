@@ -142,6 +142,11 @@ impl From<String> for TableKey {
     }
 }
 
+/// The name under which a host's second tunnel endpoint is numbered; no host has a slash in its name.
+fn other_way(host: &str) -> String {
+    format!("{host}/other")
+}
+
 /// Numbers, GUIDs and peering states of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -241,6 +246,11 @@ impl State {
         self.vteps.get(&host.to_owned()).map(|it| VtepId(it.number))
     }
 
+    /// The number of the host's second entry, for an underlay of the other family.
+    pub fn other_vtep(&self, host: &str) -> Option<VtepId> {
+        self.vteps.get(&other_way(host)).map(|it| VtepId(it.number))
+    }
+
     /// The row of drop counters that a NIC or an uplink has on its host.
     pub fn slot(&self, host: &str, nic: &ResourceId) -> Option<u32> {
         self.slots.get(host)?.get(nic).map(|it| it.number)
@@ -296,7 +306,8 @@ pub fn advance(state: &State, topology: &Topology) -> Result<State, StateError> 
     next.peerings = peering::advance(&state.peerings, topology, &pairs)?;
 
     again(&mut next.tables, &table_keys(topology), capacity::ROUTES, NumberSpace::Table)?;
-    let hosts = topology.hosts.iter().map(|host| (host.name.clone(), Uuid::nil())).collect();
+    let hosts = topology.hosts.iter().flat_map(|host| [host.name.clone(), other_way(&host.name)]);
+    let hosts = hosts.map(|name| (name, Uuid::nil())).collect();
     again(&mut next.vteps, &hosts, capacity::VTEPS, NumberSpace::Vtep)?;
     advance_slots(&mut next.slots, topology)?;
     Ok(next)

@@ -10,6 +10,7 @@ use super::{
     model::{
         HookMode, Host, HostIndex, Nic, Peering, PeeringIndex, ResourceId, Route, RouteNextHop,
         RouteTable, RouteTableIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
+        common_underlay,
     },
 };
 
@@ -170,17 +171,17 @@ pub(super) fn facts(topology: &Topology, host: usize) -> HostFacts {
         facts.interfaces.insert(interface.clone(), fact);
     }
     for (index, remote) in topology.hosts.iter().enumerate().filter(|it| it.0 != host) {
-        let family = index % 2;
-        let fact = VtepFacts {
-            local: topology.hosts[host].underlay_addresses[family],
-            remote: remote.underlay_addresses[family],
+        let ways = common_underlay(&topology.hosts[host], remote).into_iter();
+        let facts_of = |(local, remote)| VtepFacts {
+            local,
+            remote,
             ifindex: 2,
             src_mac: Mac([2, 0, 0, 0, 1, 1]),
             dst_mac: (index != 2).then_some(Mac([2, 0, 0, 0, 1, 2])),
             underlay_mtu_bytes: 1550,
             transmit_xdp: true,
         };
-        facts.vteps.insert(remote.name.clone(), fact);
+        facts.vteps.insert(remote.name.clone(), ways.map(facts_of).collect());
     }
     facts
 }

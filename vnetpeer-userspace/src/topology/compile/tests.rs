@@ -156,11 +156,14 @@ fn tunnel_endpoints_come_from_facts_and_without_them_cannot_be_sent_to() {
     let topology = hub_and_spokes();
     let state = start(&topology);
     let id = state.vtep("host1").unwrap();
+    let other = state.other_vtep("host1").unwrap();
     let mut facts = facts(&topology, 0);
-    let known = compile(&topology, &state, "host0", &facts).unwrap().vteps[&id];
-    let flags = vtep_flags::PRESENT | vtep_flags::RESOLVED | vtep_flags::IPV6;
-    assert_eq!(known.flags, flags | vtep_flags::TRANSMIT_XDP);
-    assert_eq!(known.mtu, 1550 - 70);
+    let known = compile(&topology, &state, "host0", &facts).unwrap().vteps;
+    let flags = vtep_flags::PRESENT | vtep_flags::RESOLVED | vtep_flags::TRANSMIT_XDP;
+    assert_eq!((known[&id].flags, known[&id].mtu, known[&id].other), (flags, 1550 - 50, other));
+    let over_v6 = &known[&other];
+    let expected = (flags | vtep_flags::IPV6, 1550 - 70, id);
+    assert_eq!((over_v6.flags, over_v6.mtu, over_v6.other), expected);
     facts.vteps.clear();
     let desired = compile(&topology, &state, "host0", &facts).unwrap();
     let unknown = desired.vteps[&id];

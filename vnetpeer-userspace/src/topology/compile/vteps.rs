@@ -4,11 +4,15 @@ use std::net::IpAddr;
 
 use vnetpeer_common::{
     abi::{self, vtep_flags},
-    types::Addr,
+    types::{Addr, VtepId},
 };
 
 use super::Compiler;
-use crate::topology::{facts::VtepFacts, model::Host, network::NetworkError};
+use crate::topology::{
+    facts::VtepFacts,
+    model::{Host, common_underlay},
+    network::NetworkError,
+};
 
 /// Outer Ethernet is not part of an MTU: IP, UDP, VXLAN and inner Ethernet headers are.
 const OVERHEAD_IPV4: u16 = 20 + 8 + 8 + 14;
@@ -18,21 +22,40 @@ const OVERHEAD_IPV6: u16 = 40 + 8 + 8 + 14;
 const MTU_UNKNOWN: u16 = 1500;
 
 impl Compiler<'_> {
-    /// An entry for every remote host in reach. A host without a route gets one that cannot be sent
-    /// to, because its packets may still arrive.
+    /// An entry for every remote host in reach and every family that both hosts have. A way without a
+    /// route gets one that cannot be sent to, because packets may still arrive.
     pub(super) fn add_vteps(&mut self) -> Result<(), NetworkError> {
         let topology = self.network.topology;
+        let state = self.network.state;
         let remotes = self.remote_hosts.iter().filter_map(|index| topology.host(*index));
         for remote in remotes.collect::<Vec<_>>() {
             let not_numbered = || NetworkError::NotNumbered { id: remote.name.clone() };
-            let id = self.network.state.vtep(&remote.name).ok_or_else(not_numbered)?;
-            let vtep = match self.facts.vteps.get(&remote.name) {
-                Some(facts) => resolved(facts),
-                None => unresolved(self.host, remote),
-            };
-            self.desired.vteps.insert(id, vtep);
+            let first = state.vtep(&remote.name).ok_or_else(not_numbered)?;
+            let second = state.other_vtep(&remote.name).ok_or_else(not_numbered)?;
+            let ways = self.ways(remote);
+            let has_second = ways.len() > 1;
+            for ((way, id), other) in ways.into_iter().zip([first, second]).zip([second, first]) {
+                let other = if has_second { other } else { VtepId::NONE };
+                self.desired.vteps.insert(id, abi::Vtep { other, ..way });
+            }
         }
         Ok(())
+    }
+
+    /// The ways to a host, at least one.
+    fn ways(&self, remote: &Host) -> Vec<abi::Vtep> {
+        let facts = self.facts.vteps.get(&remote.name).map_or(&[][..], Vec::as_slice);
+        let mut ways: Vec<abi::Vtep> = common_underlay(self.host, remote)
+            .into_iter()
+            .map(|(ours, theirs)| match facts.iter().find(|it| it.remote == theirs) {
+                Some(facts) => resolved(facts),
+                None => unresolved(ours, theirs),
+            })
+            .collect();
+        if ways.is_empty() {
+            ways.push(abi::Vtep { flags: vtep_flags::PRESENT, ..abi::Vtep::default() });
+        }
+        ways
     }
 }
 
@@ -47,18 +70,11 @@ fn resolved(facts: &VtepFacts) -> abi::Vtep {
         src_mac: facts.src_mac,
         dst_mac: facts.dst_mac.unwrap_or_default(),
         mtu: inner_mtu(facts.underlay_mtu_bytes, facts.remote),
-        reserved: [0; 10],
+        ..abi::Vtep::default()
     }
 }
 
-fn unresolved(local: &Host, remote: &Host) -> abi::Vtep {
-    let pair = remote.underlay_addresses.iter().find_map(|theirs| {
-        let ours = local.underlay_addresses.iter().find(|it| it.is_ipv4() == theirs.is_ipv4())?;
-        Some((*ours, *theirs))
-    });
-    let Some((ours, theirs)) = pair else {
-        return abi::Vtep { flags: vtep_flags::PRESENT, ..abi::Vtep::default() };
-    };
+fn unresolved(ours: IpAddr, theirs: IpAddr) -> abi::Vtep {
     abi::Vtep {
         flags: vtep_flags::PRESENT | family(theirs),
         local: Addr::from(ours),

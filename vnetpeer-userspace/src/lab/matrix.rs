@@ -1,0 +1,249 @@
+//! Expected and seen connectivity side by side.
+
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
+
+use serde::Serialize;
+
+use super::{
+    error::LabError,
+    expected::{Expectation, Paths},
+    probe::{self, Guest, Probe, Protocol, Seen},
+};
+use crate::topology::{
+    model::{NicIndex, Topology},
+    state::State,
+};
+
+/// A wider table has numbers instead of names above its columns.
+const WIDTH_MAX: usize = 120;
+
+/// Who reaches whom, expected and seen.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Matrix {
+    /// Names of the NICs, in the order of the document.
+    pub nics: Vec<String>,
+    /// One for every NIC, address of another NIC, and protocol.
+    pub cells: Vec<Cell>,
+}
+
+/// One address of one NIC, tried from another NIC by one protocol.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cell {
+    /// The NIC that asked.
+    pub from: String,
+    /// The NIC that was meant.
+    pub to: String,
+    /// Its address that was asked.
+    pub address: IpAddr,
+    /// How.
+    pub protocol: Protocol,
+    /// The NIC that should answer.
+    pub expected: Option<String>,
+    /// The NIC that answered.
+    pub seen: Option<String>,
+    /// NICs that received the request and should not have.
+    pub leaked_to: Vec<String>,
+}
+
+impl Cell {
+    /// Whether what was seen is what was expected.
+    pub fn is_equal(&self) -> bool {
+        self.expected == self.seen && self.leaked_to.is_empty()
+    }
+
+    /// Whether the NIC that was meant should answer.
+    pub fn is_expected(&self) -> bool {
+        self.expected.as_ref() == Some(&self.to)
+    }
+
+    /// Whether the NIC that was meant answered.
+    pub fn is_reached(&self) -> bool {
+        self.seen.as_ref() == Some(&self.to)
+    }
+}
+
+/// Tries every address of every NIC from every other NIC. `namespaces` are the NICs' own, in the
+/// order of the topology.
+pub(super) async fn measure(
+    topology: &Topology,
+    state: &State,
+    namespaces: &[&str],
+) -> Result<Matrix, LabError> {
+    let paths = Paths::new(topology, state)?;
+    let nics = topology.nics.iter().zip(namespaces).enumerate();
+    let guests: Vec<Guest> = nics
+        .map(|(index, (nic, namespace))| Guest {
+            nic: NicIndex(index),
+            namespace: (*namespace).to_owned(),
+            addresses: nic.addresses.clone(),
+        })
+        .collect();
+    let mut probes = Vec::new();
+    let mut expectations = Vec::new();
+    for (from, to) in pairs(&guests) {
+        for destination in &to.addresses {
+            let same_family = |it: &&IpAddr| it.is_ipv4() == destination.is_ipv4();
+            let Some(source) = from.addresses.iter().find(same_family) else { continue };
+            let expectation = paths.expect(from.nic, *source, *destination);
+            for protocol in Protocol::ALL {
+                probes.push(Probe {
+                    from: from.nic,
+                    source: *source,
+                    destination: *destination,
+                    protocol,
+                    should_answer: expectation.answering().is_some(),
+                });
+                expectations.push((to.nic, expectation));
+            }
+        }
+    }
+    let seen = probe::run(&guests, &probes).await?;
+    let names = names(topology);
+    let results = probes.iter().zip(expectations).zip(seen);
+    let cells =
+        results.map(|((probe, (to, expected)), seen)| cell(&names, probe, to, expected, &seen));
+    Ok(Matrix { cells: cells.collect(), nics: names })
+}
+
+fn pairs(guests: &[Guest]) -> impl Iterator<Item = (&Guest, &Guest)> {
+    let pairs = guests.iter().flat_map(|from| guests.iter().map(move |to| (from, to)));
+    pairs.filter(|(from, to)| from.nic != to.nic)
+}
+
+fn cell(names: &[String], probe: &Probe, to: NicIndex, expected: Expectation, seen: &Seen) -> Cell {
+    let name = |nic: NicIndex| names.get(nic.0).cloned().unwrap_or_default();
+    let strayed = seen.received_by.iter().filter(|nic| Some(**nic) != expected.receiver);
+    Cell {
+        from: name(probe.from),
+        to: name(to),
+        address: probe.destination,
+        protocol: probe.protocol,
+        expected: expected.answering().map(name),
+        seen: seen.answered_by.map(name),
+        leaked_to: strayed.copied().map(name).collect(),
+    }
+}
+
+/// Names of the NICs; the whole id where two have the same name.
+fn names(topology: &Topology) -> Vec<String> {
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for nic in &topology.nics {
+        *count.entry(nic.id.name()).or_default() += 1;
+    }
+    let unique = |name: &str| count.get(name) == Some(&1);
+    let nics = topology.nics.iter();
+    nics.map(|nic| if unique(nic.id.name()) { nic.id.name() } else { nic.id.as_str() }.to_owned())
+        .collect()
+}
+
+impl Matrix {
+    /// Whether everything that was seen was expected.
+    pub fn all_equal(&self) -> bool {
+        self.cells.iter().all(Cell::is_equal)
+    }
+
+    /// A table of all pairs, a line for every protocol, and every difference.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        self.render_pairs(&mut text);
+        text.push('\n');
+        self.render_protocols(&mut text);
+        self.render_differences(&mut text);
+        text
+    }
+
+    fn render_pairs(&self, text: &mut String) {
+        let widest = self.nics.iter().map(String::len).max().unwrap_or(0);
+        let narrow =
+            self.nics.iter().map(|it| it.len().max(5) + 2).sum::<usize>() + widest > WIDTH_MAX;
+        let rows = self.nics.iter().enumerate().map(|(index, name)| {
+            if narrow { format!("{:>3} {name}", index + 1) } else { name.clone() }
+        });
+        let rows: Vec<String> = rows.collect();
+        let columns: Vec<String> = if narrow {
+            (1..=rows.len()).map(|number| number.to_string()).collect()
+        } else {
+            rows.clone()
+        };
+        let left = rows.iter().map(String::len).max().unwrap_or(0).max("from \\ to".len());
+        let _ = write!(text, "{:<left$}", "from \\ to");
+        for column in &columns {
+            let _ = write!(text, "  {:>width$}", column, width = column.len().max(5));
+        }
+        text.push('\n');
+        for (row, from) in rows.iter().zip(&self.nics) {
+            let _ = write!(text, "{row:<left$}");
+            for (column, to) in columns.iter().zip(&self.nics) {
+                let width = column.len().max(5);
+                let _ = write!(text, "  {:>width$}", self.pair(from, to));
+            }
+            text.push('\n');
+        }
+        text.push_str("a/b: of the NIC's addresses by TCP, UDP and ICMP, a should answer, b did\n");
+    }
+
+    fn pair(&self, from: &str, to: &str) -> String {
+        let cells = self.cells.iter().filter(|cell| cell.from == from && cell.to == to);
+        let cells: Vec<&Cell> = cells.collect();
+        if cells.is_empty() {
+            return "-".to_owned();
+        }
+        let count = |is: fn(&Cell) -> bool| cells.iter().filter(|cell| is(cell)).count();
+        let mark = if cells.iter().all(|cell| cell.is_equal()) { "" } else { "!" };
+        format!("{mark}{}/{}", count(Cell::is_expected), count(Cell::is_reached))
+    }
+
+    fn render_protocols(&self, text: &mut String) {
+        let _ = writeln!(
+            text,
+            "{:<12}{:>12}{:>12}{:>16}{:>16}",
+            "", "expected yes", "seen yes", "expected no", "seen no"
+        );
+        for (family, is_v4) in [("IPv4", true), ("IPv6", false)] {
+            for protocol in Protocol::ALL {
+                let is_it =
+                    |cell: &&Cell| cell.address.is_ipv4() == is_v4 && cell.protocol == protocol;
+                let cells: Vec<&Cell> = self.cells.iter().filter(is_it).collect();
+                if cells.is_empty() {
+                    continue;
+                }
+                let expected = cells.iter().filter(|cell| cell.is_expected()).count();
+                let seen = cells.iter().filter(|cell| cell.is_reached()).count();
+                let (not_expected, not_seen) = (cells.len() - expected, cells.len() - seen);
+                let name = format!("{family} {protocol}");
+                let _ = writeln!(
+                    text,
+                    "{name:<12}{expected:>12}{seen:>12}{not_expected:>16}{not_seen:>16}"
+                );
+            }
+        }
+    }
+
+    fn render_differences(&self, text: &mut String) {
+        let different: Vec<&Cell> = self.cells.iter().filter(|cell| !cell.is_equal()).collect();
+        if different.is_empty() {
+            let _ = writeln!(text, "all {} verdicts are as expected", self.cells.len());
+            return;
+        }
+        let _ = writeln!(text, "{} of {} verdicts differ:", different.len(), self.cells.len());
+        for cell in different {
+            let who = |nic: &Option<String>| nic.clone().unwrap_or_else(|| "nobody".to_owned());
+            let _ = write!(
+                text,
+                "  {} to {} ({}) by {}: {} should answer, {} did",
+                cell.from,
+                cell.to,
+                cell.address,
+                cell.protocol,
+                who(&cell.expected),
+                who(&cell.seen)
+            );
+            if !cell.leaked_to.is_empty() {
+                let _ = write!(text, "; leaked to {}", cell.leaked_to.join(", "));
+            }
+            text.push('\n');
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Connectivity by real sockets: a server on every address of every NIC, and clients that try all
+//! of them at once by TCP, UDP and ICMP echo.
+//!
+//! Every request carries its number and every server answers with its NIC, so that an answer from a
+//! NIC that merely has the same address is told from the right one, and a request that arrived
+//! where it must not is seen even if no answer came back. A socket stays in the namespace that it
+//! was opened in, so one process serves all of them.
+
+mod icmp;
+mod sockets;
+mod tasks;
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::error::LabError;
+use crate::topology::model::NicIndex;
+
+/// Port of the servers, TCP and UDP.
+pub const PORT: u16 = 7_007;
+
+/// Probes whose sockets are open at the same time: each needs one, and a process has 1,024.
+const AT_ONCE: usize = 900;
+
+/// How long nobody must answer to count as unreachable, if all others have answered.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long is waited for answers that should come: two retransmissions of a TCP SYN.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// After this, datagrams without an answer are sent again.
+const RESEND: Duration = Duration::from_millis(400);
+const POLL: Duration = Duration::from_millis(20);
+
+/// How a NIC is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// A connection that carries bytes both ways.
+    Tcp,
+    /// A datagram and its answer.
+    Udp,
+    /// An echo.
+    Icmp,
+}
+
+impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Icmp];
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Icmp => "ICMP",
+        })
+    }
+}
+
+/// A NIC that takes part.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    pub(super) nic: NicIndex,
+    pub(super) namespace: String,
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    pub(super) from: NicIndex,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) protocol: Protocol,
+    /// Whether to be patient about it.
+    pub(super) should_answer: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) received_by: BTreeSet<NicIndex>,
+    pub(super) answered_by: Option<NicIndex>,
+    /// An echo came back; who sent it follows from who received the request.
+    is_echoed: bool,
+}
+
+/// Where servers and clients note what they see, by number of the probe.
+#[derive(Clone, Debug)]
+struct Board(Arc<Mutex<Vec<Seen>>>);
+
+impl Board {
+    fn new(probes: usize) -> Self {
+        Self(Arc::new(Mutex::new(vec![Seen::default(); probes])))
+    }
+
+    fn change(&self, probe: u32, change: impl FnOnce(&mut Seen)) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A number out of range is somebody else's datagram.
+        if let Some(seen) = usize::try_from(probe).ok().and_then(|probe| seen.get_mut(probe)) {
+            change(seen);
+        }
+    }
+
+    fn received(&self, probe: u32, nic: NicIndex) {
+        self.change(probe, |seen| _ = seen.received_by.insert(nic));
+    }
+
+    fn answered(&self, probe: u32, nic: NicIndex) {
+        self.change(probe, |seen| seen.answered_by = Some(nic));
+    }
+
+    fn echoed(&self, probe: u32) {
+        self.change(probe, |seen| seen.is_echoed = true);
+    }
+
+    fn is_answered(&self, probe: u32) -> bool {
+        let mut answered = false;
+        self.change(probe, |seen| answered = seen.is_echoed || seen.answered_by.is_some());
+        answered
+    }
+
+    fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Sends all probes; the result has what was seen of each, in their order.
+pub(super) async fn run(guests: &[Guest], probes: &[Probe]) -> Result<Vec<Seen>, LabError> {
+    let board = Board::new(probes.len());
+    let mut servers = JoinSet::new();
+    for guest in guests {
+        sockets::serve(guest, &board, &mut servers)?;
+    }
+    let numbered: Vec<(u32, Probe)> = (0..).zip(probes.iter().copied()).collect();
+    for some in numbered.chunks(AT_ONCE) {
+        // Dropping the clients ends what is still being tried.
+        let mut clients = JoinSet::new();
+        for guest in guests {
+            let own = some.iter().filter(|(_, probe)| probe.from == guest.nic);
+            sockets::ask(guest, &own.copied().collect::<Vec<_>>(), &board, &mut clients)?;
+        }
+        settle(some, &board).await;
+    }
+    let mut seen = board.take();
+    for it in seen.iter_mut().filter(|it| it.is_echoed) {
+        it.answered_by = it.received_by.first().copied();
+    }
+    Ok(seen)
+}
+
+/// Waits until all that should answer did and the others had time to, or until it is enough.
+async fn settle(probes: &[(u32, Probe)], board: &Board) {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        let mut expected = probes.iter().filter(|(_, probe)| probe.should_answer);
+        if start.elapsed() >= QUIET && expected.all(|(number, _)| board.is_answered(*number)) {
+            return;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}

@@ -1,0 +1,141 @@
+//! Opens sockets in a NIC's namespace and starts the tasks that use them.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use tokio::{net::TcpSocket, task::JoinSet};
+
+use super::{
+    Board, Guest, PORT, Probe, Protocol, icmp,
+    tasks::{self, Request},
+};
+use crate::lab::{error::LabError, netns};
+
+/// Opens sockets in a NIC's namespace.
+fn open<T: Send>(
+    guest: &Guest,
+    what: &'static str,
+    action: impl FnOnce() -> io::Result<T> + Send,
+) -> Result<T, LabError> {
+    let failed = |source| LabError::Socket { what, namespace: guest.namespace.clone(), source };
+    netns::within(&guest.namespace, action)?.map_err(failed)
+}
+
+/// Turns a socket into one that tasks can wait for; this needs the runtime, opening it does not.
+fn register<S, T>(
+    guest: &Guest,
+    what: &'static str,
+    socket: S,
+    convert: impl FnOnce(S) -> io::Result<T>,
+) -> Result<T, LabError> {
+    let failed = |source| LabError::Socket { what, namespace: guest.namespace.clone(), source };
+    convert(socket).map_err(failed)
+}
+
+/// Starts the servers of one NIC.
+pub(super) fn serve(
+    guest: &Guest,
+    board: &Board,
+    servers: &mut JoinSet<()>,
+) -> Result<(), LabError> {
+    let addresses = guest.addresses.iter().map(|address| SocketAddr::new(*address, PORT));
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    let listeners = open(guest, "TCP server", || addresses.iter().map(listener).collect())?;
+    let listeners: Vec<TcpListener> = listeners;
+    for socket in listeners {
+        let socket = register(guest, "TCP server", socket, tokio::net::TcpListener::from_std)?;
+        servers.spawn(tasks::serve_tcp(socket, guest.nic, board.clone()));
+    }
+    let sockets = open(guest, "UDP server", || addresses.iter().map(datagram).collect())?;
+    let sockets: Vec<UdpSocket> = sockets;
+    for socket in sockets {
+        let socket = register(guest, "UDP server", socket, tokio::net::UdpSocket::from_std)?;
+        servers.spawn(tasks::serve_udp(socket, guest.nic, board.clone()));
+    }
+    for is_v4 in families(guest) {
+        let socket = open(guest, "ICMP socket", || raw(is_v4))?;
+        let socket = register(guest, "ICMP socket", socket, tokio::net::UdpSocket::from_std)?;
+        servers.spawn(tasks::watch_icmp(socket, is_v4, guest.nic, board.clone()));
+    }
+    Ok(())
+}
+
+/// Starts the clients for probes from one NIC.
+pub(super) fn ask(
+    guest: &Guest,
+    probes: &[(u32, Probe)],
+    board: &Board,
+    clients: &mut JoinSet<()>,
+) -> Result<(), LabError> {
+    let of = |protocol| probes.iter().filter(move |(_, probe)| probe.protocol == protocol);
+    let sockets = open(guest, "TCP client", || {
+        of(Protocol::Tcp).map(|(number, probe)| Ok((*number, *probe, stream(probe)?))).collect()
+    })?;
+    let sockets: Vec<(u32, Probe, TcpSocket)> = sockets;
+    for (number, probe, socket) in sockets {
+        let destination = SocketAddr::new(probe.destination, PORT);
+        clients.spawn(tasks::ask_tcp(socket, number, destination, board.clone()));
+    }
+    for is_v4 in families(guest) {
+        let requests = |protocol, port, message: fn(u32, bool) -> Vec<u8>| {
+            let of_family = of(protocol).filter(|(_, probe)| probe.source.is_ipv4() == is_v4);
+            of_family
+                .map(|(number, probe)| Request {
+                    probe: *number,
+                    to: SocketAddr::new(probe.destination, port),
+                    message: message(*number, is_v4),
+                })
+                .collect::<Vec<_>>()
+        };
+        // All probes of one NIC and family come from the same address.
+        let source = probes.iter().find(|(_, probe)| probe.source.is_ipv4() == is_v4);
+        let Some(source) = source.map(|(_, probe)| probe.source) else { continue };
+        let socket = open(guest, "UDP client", || datagram(&SocketAddr::new(source, 0)))?;
+        let socket = register(guest, "UDP client", socket, tokio::net::UdpSocket::from_std)?;
+        let datagrams = requests(Protocol::Udp, PORT, |probe, _| tasks::datagram([probe]));
+        clients.spawn(tasks::ask_udp(socket, datagrams, board.clone()));
+        let socket = open(guest, "ICMP socket", || raw(is_v4))?;
+        let socket = register(guest, "ICMP socket", socket, tokio::net::UdpSocket::from_std)?;
+        let echoes = requests(Protocol::Icmp, 0, |probe, is_v4| icmp::request(probe, is_v4).into());
+        clients.spawn(tasks::ask_icmp(socket, echoes, board.clone()));
+    }
+    Ok(())
+}
+
+fn families(guest: &Guest) -> impl Iterator<Item = bool> {
+    let has = |is_v4| guest.addresses.iter().any(|address| address.is_ipv4() == is_v4);
+    [true, false].into_iter().filter(move |is_v4| has(*is_v4))
+}
+
+fn listener(address: &SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn datagram(address: &SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn stream(probe: &Probe) -> io::Result<TcpSocket> {
+    let socket = if probe.source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(probe.source, 0))?;
+    Ok(socket)
+}
+
+/// A raw socket behaves like a UDP socket whose ports mean nothing. It is not bound: any address of
+/// the NIC is as good a source as another.
+fn raw(is_v4: bool) -> io::Result<UdpSocket> {
+    let (family, protocol) = if is_v4 {
+        (AddressFamily::Inet, SockProtocol::Icmp)
+    } else {
+        (AddressFamily::Inet6, SockProtocol::IcmpV6)
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(UdpSocket::from(socket(family, SockType::Raw, flags, protocol)?))
+}
