@@ -59,8 +59,11 @@ pub fn vnp_tc_in(ctx: TcContext) -> i32 {
 pub fn vnp_xdp_out(ctx: XdpContext) -> u32 {
     let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
-    let verdict = outbound(&mut frame, &Maps, ifindex);
-    xdp_act(&frame, verdict)
+    match outbound(&mut frame, &Maps, ifindex) {
+        // Not XDP_TX: a veth does not wake its peer for that unless the peer has a program too.
+        Verdict::Reply => helpers::xdp_redirect(ifindex),
+        verdict => xdp_act(&frame, verdict),
+    }
 }
 
 /// XDP on the underlay interface.

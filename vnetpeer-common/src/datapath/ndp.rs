@@ -59,7 +59,7 @@ fn answer<P: Packet, T: Tables>(
     nic: &Nic,
     len: u32,
 ) -> Result<Verdict, DropReason> {
-    if len < (OPTION - ETHERNET_LEN) as u32 {
+    if (len as usize) < OPTION - ETHERNET_LEN {
         return Err(DropReason::NeighborInvalid);
     }
     p.pull(OPTION).ok_or(DropReason::NeighborInvalid)?;
@@ -81,7 +81,7 @@ fn answer<P: Packet, T: Tables>(
         target.lookup(tables, &vnet.endpoints).ok_or(DropReason::NeighborInvalid)?;
     }
     let mut sum = SumChange::default();
-    if len >= (OPTION - ETHERNET_LEN + size_of::<LinkLayerOption>()) as u32 {
+    if len as usize >= OPTION - ETHERNET_LEN + size_of::<LinkLayerOption>() {
         rewrite_option(p, &mut sum);
     }
     rewrite_message(p, is_router, &mut sum)?;

@@ -105,8 +105,10 @@ impl Reconciler {
     /// Compares the kernel with what it should hold, and mends it. Returns what was wrong.
     pub fn check(&mut self) -> Result<usize, ReconcileError> {
         let observed = observe(&self.dataplane)?;
-        let drift = plan(&self.desired, &observed)?.ops.len();
+        let plan = plan(&self.desired, &observed)?;
+        let drift = plan.ops.len();
         if drift != 0 {
+            tracing::debug!(operations = ?plan.ops, "the maps differ from the document");
             self.observed = observed;
             self.execute(&self.desired.clone())?;
         }

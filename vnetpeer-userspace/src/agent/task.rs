@@ -22,7 +22,7 @@ use super::{
 use crate::dataplane::maps::MapOpError;
 
 /// Between two comparisons of the kernel with the document.
-const CHECK_INTERVAL: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_mins(1);
 /// Changes of interfaces and neighbours come in bursts; this long after the first, one pass follows.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// Requests that wait.

@@ -9,7 +9,6 @@ use super::{
     target::{Source, Target},
 };
 use crate::{
-    agent::client::Client,
     document::Style,
     lab::{self, Lab, LabError, Options, Outcome},
 };
@@ -157,19 +156,15 @@ async fn matrix(global: &Global) -> anyhow::Result<Exit> {
 async fn show(name: String) -> anyhow::Result<String> {
     let target = Target { lab: Some(name), socket: Vec::new() };
     let source = Source::open(None, &target).await?;
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if let Some(nic) = source.topology.nics.first() {
-        let table = routes::of_nic(&source, nic.id.name())?;
-        text.push_str(&format!(
-            "effective routes of {}\n\n{}\n\n",
-            nic.id.name(),
-            routes::render(&table)
-        ));
+        let table = routes::render(&routes::of_nic(&source, nic.id.name())?);
+        parts.push(format!("effective routes of {}\n\n{table}\n", nic.id.name()));
     }
     let mut hosts = Vec::new();
     for client in target.clients()? {
-        hosts.push(Client::meters(&client).await?);
+        hosts.push(client.meters().await?);
     }
-    text.push_str(&format!("meters of every link\n\n{}\n", meter::render(&meter::sum(hosts))));
-    Ok(text)
+    parts.push(format!("meters of every link\n\n{}\n", meter::render(&meter::sum(hosts))));
+    Ok(parts.join("\n"))
 }

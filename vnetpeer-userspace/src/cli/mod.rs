@@ -49,7 +49,7 @@ impl From<Exit> for ExitCode {
     after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 denied by policy or permission, \
                   4 unreachable, 5 timed out, 6 in-force state differs from declared.\n\n\
                   Example:\n  vnetpeer lab up -f examples/quickstart.yaml\n  \
-                  vnetpeer lab exec hub-a -- ping -c 3 10.1.1.4\n  vnetpeer meter show\n  \
+                  vnetpeer lab exec hub-vm1 -- ping -c 3 10.1.1.5\n  vnetpeer meter show\n  \
                   vnetpeer lab down"
 )]
 pub struct Cli {

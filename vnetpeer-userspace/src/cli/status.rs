@@ -78,7 +78,9 @@ fn render(answers: &[Answer]) -> String {
     for answer in answers {
         match (&answer.status, &answer.error) {
             (Some(status), _) => render_one(&mut text, status),
-            (None, Some(error)) => text.push_str(&format!("{error}\n")),
+            (None, Some(error)) => {
+                let _ = writeln!(text, "{error}");
+            }
             (None, None) => {}
         }
         text.push('\n');

@@ -17,7 +17,7 @@ object! {
     /// Properties of a network interface.
     #[schemars(rename = "NetworkInterface")]
     struct NicProperties {
-        /// The guest's MAC address. Default: whatever its interface has.
+        /// The guest's MAC address. Default: 02:0d:3a and the last three bytes of the NIC's number.
         mac_address as "macAddress": Spanned<Mac>,
         /// Whether the guest may send packets from addresses that are not its own. Default:
         /// `false`.

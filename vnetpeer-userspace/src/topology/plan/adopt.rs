@@ -57,8 +57,9 @@ impl Observed {
         let (_, mut hops) = reach(&v4, routes.values().map(|roots| roots.v4));
         hops.append(&mut reach(&v6, routes.values().map(|roots| roots.v6)).1);
         // A next hop of zeros is a route of type None, or nothing if no route leads to it.
-        let next_hops =
-            raw.next_hops.into_iter().filter(|it| hops.contains(&it.0) || used(it)).collect();
+        let nowhere = hops.iter().map(|index| (*index, NextHop::default()));
+        let mut next_hops: BTreeMap<u32, NextHop> = nowhere.collect();
+        next_hops.extend(raw.next_hops.into_iter().filter(used));
 
         Self {
             generation: QUARANTINE_GENERATIONS,
@@ -74,7 +75,7 @@ impl Observed {
             config: raw.config,
             trie_v4: Pool::adopt(capacities.trie_v4, v4.into_iter().collect(), &live_v4),
             trie_v6: Pool::adopt(capacities.trie_v6, v6.into_iter().collect(), &live_v6),
-            next_hops: Pool::adopt(capacities.next_hops, next_hops, &hops),
+            next_hops: Pool::adopt(capacities.next_hops, next_hops.into_iter().collect(), &hops),
         }
     }
 }

@@ -56,7 +56,11 @@ impl Image {
             routes: list(&self.routes),
             trie_v4: list(&self.trie_v4),
             trie_v6: list(&self.trie_v6),
-            next_hops: list(&self.next_hops),
+            // Whoever reads the maps back leaves out what is zero, a next hop of type None among it.
+            next_hops: list(&self.next_hops)
+                .into_iter()
+                .filter(|(_, hop)| *hop != abi::NextHop::default())
+                .collect(),
             links: list(&self.links),
             relations: list(&self.relations),
             vteps: list(&self.vteps),
