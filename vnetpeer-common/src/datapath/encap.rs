@@ -209,10 +209,11 @@ fn udp(hash: u32, len: u32) -> Udp {
 #[inline(always)]
 fn flow_hash<A: Address>(headers: &Headers<A>) -> u32 {
     let addresses = headers.src.hash() ^ headers.dst.hash().rotate_left(13);
-    let ports = (u32::from(headers.src_port) << 16) | u32::from(headers.dst_port);
-    // All ones for a whole packet, without a choice that the verifier would follow twice.
-    let whole = 0_u32.wrapping_sub(u32::from(headers.fragment).wrapping_sub(1) >> 31);
-    let ports = ports & whole;
+    let ports = if headers.fragment == 0 {
+        (u32::from(headers.src_port) << 16) | u32::from(headers.dst_port)
+    } else {
+        0
+    };
     let mixed = (addresses ^ ports ^ u32::from(headers.protocol)).wrapping_mul(0x9e37_79b1);
     mixed ^ (mixed >> 15)
 }

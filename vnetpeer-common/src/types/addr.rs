@@ -94,42 +94,71 @@ const fn half_sum(half: u64) -> u32 {
 }
 
 /// An IP address of either family in 16 bytes, wire order; IPv4 as `::ffff:a.b.c.d` (RFC 4291 §2.5.5.2).
-/// It is part of map keys, which programs build on their stack, where every access must be aligned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
-#[repr(C, align(8))]
-pub struct Addr(pub [u8; 16]);
+/// It is part of map keys, which programs build on their stack: two aligned numbers and not sixteen
+/// bytes, which would be written and compared one by one.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct Addr {
+    high: u64,
+    low: u64,
+}
 
 impl Addr {
     /// An IPv4 address.
     #[inline(always)]
     pub const fn v4(octets: [u8; 4]) -> Self {
         let [a, b, c, d] = octets;
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+        Self { high: 0, low: u64::from_ne_bytes([0, 0, 0xff, 0xff, a, b, c, d]) }
     }
 
     /// An IPv6 address.
     #[inline(always)]
     pub const fn v6(octets: [u8; 16]) -> Self {
-        Self(octets)
+        let V6 { high, low } = V6::new(octets);
+        Self { high, low }
     }
 
     /// The address as an IPv6 address, for quick comparison.
     #[inline(always)]
     pub const fn to_v6(self) -> V6 {
-        V6::new(self.0)
+        V6 { high: self.high, low: self.low }
+    }
+
+    /// Octets in wire order.
+    #[inline(always)]
+    pub const fn octets(self) -> [u8; 16] {
+        self.to_v6().octets()
     }
 
     /// The last four octets: the IPv4 address, if it is one.
     #[inline(always)]
     pub const fn low_octets(self) -> [u8; 4] {
-        let [.., a, b, c, d] = self.0;
+        let [.., a, b, c, d] = self.low.to_ne_bytes();
         [a, b, c, d]
     }
 
     /// The IPv4 address, if it is one.
     pub fn to_v4(self) -> Option<[u8; 4]> {
-        let ip = core::net::Ipv6Addr::from(self.0);
+        let ip = core::net::Ipv6Addr::from(self.octets());
         ip.to_ipv4_mapped().map(|v4| v4.octets())
+    }
+}
+
+impl PartialOrd for Addr {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Addr {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.octets().cmp(&other.octets())
+    }
+}
+
+impl core::fmt::Debug for Addr {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
     }
 }
 
@@ -143,7 +172,7 @@ impl From<V4> for Addr {
 impl From<V6> for Addr {
     #[inline(always)]
     fn from(address: V6) -> Self {
-        Self::v6(address.octets())
+        Self { high: address.high, low: address.low }
     }
 }
 
@@ -160,7 +189,7 @@ impl From<Addr> for core::net::IpAddr {
     fn from(addr: Addr) -> Self {
         match addr.to_v4() {
             Some(octets) => Self::V4(octets.into()),
-            None => Self::V6(addr.0.into()),
+            None => Self::V6(addr.octets().into()),
         }
     }
 }

@@ -114,3 +114,69 @@ fn router_veth(host: &str, interface: &str, guest: &str, mac: Mac) -> [Step; 3] 
         ip(host, vec![format!("link set {interface} up")]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{document, topology::state::advance};
+
+    /// All lines and settings for an example, each after its namespace.
+    fn lines(example: &str) -> Vec<String> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example);
+        let topology = document::read(&file).unwrap().topology;
+        let state = advance(&State::default(), &topology).unwrap();
+        let record = Record::planned("lab", &file, &topology).unwrap();
+        let steps = steps(&topology, &state, &record).unwrap();
+        let text = |step| match step {
+            Step::Ip { namespace, lines } => {
+                lines.iter().map(|line| format!("{namespace}: {line}")).collect::<Vec<_>>()
+            }
+            Step::Sysctl { namespace, values } => {
+                values.iter().map(|(path, value)| format!("{namespace}: {path}={value}")).collect()
+            }
+            Step::Ethtool { namespace, interface, features } => {
+                vec![format!("{namespace}: {interface} {}", features.join(" "))]
+            }
+        };
+        steps.into_iter().flat_map(text).collect()
+    }
+
+    #[test]
+    fn two_hosts_have_a_cable_and_guests_the_virtual_router() {
+        let lines = lines("quickstart.yaml");
+        for expected in [
+            "vnp-lab-host-a: link add eth0 mtu 1600 type veth peer name eth0 mtu 1600 netns vnp-lab-host-b",
+            "vnp-lab-host-a: address add 192.0.2.1 dev eth0 noprefixroute",
+            "vnp-lab-host-a: route add 192.0.2.2 dev eth0 src 192.0.2.1",
+            "vnp-lab-host-a: eth0 gro on",
+            "vnp-lab-host-a: ipv6/conf/hub-vm1/disable_ipv6=1",
+            "vnp-lab-hub-vm1: address add 10.0.1.4/24 dev eth0",
+            "vnp-lab-hub-vm1: address add fd00:10:0:1::4/64 dev eth0 nodad",
+            "vnp-lab-hub-vm1: route add default via 10.0.1.1 dev eth0",
+            "vnp-lab-hub-vm1: route add default via fe80::1234:5678:9abc dev eth0",
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected}\n{}", lines.join("\n"));
+        }
+        assert!(!lines.iter().any(|line| line.contains("backbone") || line.contains("forward")));
+    }
+
+    #[test]
+    fn three_hosts_have_a_bridge_and_families_in_common() {
+        let lines = lines("dual-stack.yaml");
+        let has = |text: &str| lines.iter().any(|line| line.contains(text));
+        assert!(has("vnp-lab-backbone: link set port2 master backbone up"));
+        assert!(has("vnp-lab-host-b: route add 2001:db8::1 dev eth0 src 2001:db8::2"));
+        assert!(!has("vnp-lab-host-b: route add 192.0.2.1"));
+        assert!(!has("vnp-lab-modern: route add default via 1"));
+    }
+
+    #[test]
+    fn an_appliance_forwards() {
+        let lines = lines("service-chain.yaml");
+        let forwards: Vec<&String> =
+            lines.iter().filter(|it| it.contains("ip_forward=1")).collect();
+        assert_eq!(forwards, ["vnp-lab-nva: ipv4/ip_forward=1"]);
+    }
+}

@@ -14,6 +14,9 @@ use crate::topology::{
     state::State,
 };
 
+/// More differences than this are not listed one by one.
+const DIFFERENCES_MAX: usize = 40;
+
 /// A wider table has numbers instead of names above its columns.
 const WIDTH_MAX: usize = 120;
 
@@ -228,7 +231,7 @@ impl Matrix {
             return;
         }
         let _ = writeln!(text, "{} of {} verdicts differ:", different.len(), self.cells.len());
-        for cell in different {
+        for cell in different.iter().take(DIFFERENCES_MAX) {
             let who = |nic: &Option<String>| nic.clone().unwrap_or_else(|| "nobody".to_owned());
             let _ = write!(
                 text,
@@ -245,5 +248,55 @@ impl Matrix {
             }
             text.push('\n');
         }
+        if different.len() > DIFFERENCES_MAX {
+            let _ = writeln!(text, "  and {} more", different.len() - DIFFERENCES_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(from: &str, to: &str, expected: Option<&str>, seen: Option<&str>) -> Cell {
+        Cell {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            address: IpAddr::from([10, 0, 1, 4]),
+            protocol: Protocol::Udp,
+            expected: expected.map(str::to_owned),
+            seen: seen.map(str::to_owned),
+            leaked_to: Vec::new(),
+        }
+    }
+
+    fn matrix(cells: Vec<Cell>) -> Matrix {
+        Matrix { nics: vec!["a".to_owned(), "b".to_owned(), "c".to_owned()], cells }
+    }
+
+    #[test]
+    fn equal_verdicts_are_summed() {
+        let cells = vec![cell("a", "b", Some("b"), Some("b")), cell("b", "a", None, None)];
+        let text = matrix(cells).render();
+        assert!(text.contains("1/1") && text.contains("0/0"), "{text}");
+        assert!(text.contains("all 2 verdicts are as expected"), "{text}");
+    }
+
+    #[test]
+    fn the_answer_of_another_nic_with_the_address_is_not_the_right_one() {
+        let cells = vec![cell("a", "b", Some("b"), Some("c"))];
+        let matrix = matrix(cells);
+        assert!(!matrix.all_equal());
+        assert!(matrix.render().contains("!1/0"));
+        assert!(matrix.render().contains("a to b (10.0.1.4) by UDP: b should answer, c did"));
+        // A NIC of another network with the same address answers for both.
+        assert!(cell("a", "c", Some("b"), Some("b")).is_equal());
+    }
+
+    #[test]
+    fn a_request_that_strayed_is_a_difference_without_an_answer() {
+        let mut leak = cell("a", "b", None, None);
+        leak.leaked_to.push("c".to_owned());
+        assert!(matrix(vec![leak]).render().contains("leaked to c"));
     }
 }

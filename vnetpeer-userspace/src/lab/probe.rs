@@ -21,13 +21,14 @@ use std::{
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::error::LabError;
+use super::{command, error::LabError};
 use crate::topology::model::NicIndex;
 
 /// Port of the servers, TCP and UDP.
 pub const PORT: u16 = 7_007;
 
-/// Probes whose sockets are open at the same time: each needs one, and a process has 1,024.
+/// Probes that are tried at the same time. All namespaces of a machine share one table of 1,024
+/// neighbours for each family, and every pair of NICs in one subnet needs two of them.
 const AT_ONCE: usize = 900;
 
 /// How long nobody must answer to count as unreachable, if all others have answered.
@@ -135,13 +136,17 @@ impl Board {
 
 /// Sends all probes; the result has what was seen of each, in their order.
 pub(super) async fn run(guests: &[Guest], probes: &[Probe]) -> Result<Vec<Seen>, LabError> {
+    sockets::allow_many();
     let board = Board::new(probes.len());
     let mut servers = JoinSet::new();
     for guest in guests {
         sockets::serve(guest, &board, &mut servers)?;
     }
     let numbered: Vec<(u32, Probe)> = (0..).zip(probes.iter().copied()).collect();
-    for some in numbered.chunks(AT_ONCE) {
+    for (turn, some) in numbered.chunks(AT_ONCE).enumerate() {
+        if turn > 0 {
+            forget_neighbours(guests).await?;
+        }
         // Dropping the clients ends what is still being tried.
         let mut clients = JoinSet::new();
         for guest in guests {
@@ -155,6 +160,14 @@ pub(super) async fn run(guests: &[Guest], probes: &[Probe]) -> Result<Vec<Seen>,
         it.answered_by = it.received_by.first().copied();
     }
     Ok(seen)
+}
+
+/// Makes room in the kernel's table for the next turn.
+async fn forget_neighbours(guests: &[Guest]) -> Result<(), LabError> {
+    for guest in guests {
+        command::ip(&guest.namespace, &["neighbour flush dev eth0".to_owned()]).await?;
+    }
+    Ok(())
 }
 
 /// Waits until all that should answer did and the others had time to, or until it is enough.

@@ -170,6 +170,12 @@ impl Record {
         })
     }
 
+    /// A record that nobody is told of.
+    #[cfg(test)]
+    pub(super) fn planned(name: &str, file: &Path, topology: &Topology) -> Result<Self, LabError> {
+        Self::new(name, file, topology, &[], BTreeSet::new())
+    }
+
     /// The lab's own copy of its document.
     pub fn document(&self) -> PathBuf {
         self.folder.join(DOCUMENT)

@@ -5,7 +5,10 @@ use std::{
     net::{SocketAddr, TcpListener, UdpSocket},
 };
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
+use nix::sys::{
+    resource::{Resource, getrlimit, setrlimit},
+    socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket},
+};
 use tokio::{net::TcpSocket, task::JoinSet};
 
 use super::{
@@ -13,6 +16,15 @@ use super::{
     tasks::{self, Request},
 };
 use crate::lab::{error::LabError, netns};
+
+/// Lets this process open as many sockets as it may: by default that is 1,024, and every NIC needs
+/// about ten.
+pub(super) fn allow_many() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // If this fails, so does the socket that is one too many, and that is told.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
 
 /// Opens sockets in a NIC's namespace.
 fn open<T: Send>(

@@ -1,0 +1,44 @@
+//! `bench [NAME] [--json FILE]`: measures what the name selects, all by default.
+//!
+//! Prints a table, and writes a list of `{name, unit, median, min, max, rounds, floor, baseline}` if
+//! asked to. `docs/benchmarks.md` tells the method and what the numbers are not.
+
+mod datapath;
+mod harness;
+mod report;
+mod worlds;
+
+use std::{env, fs, process::ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let (mut name, mut json) = (None, None);
+    let mut arguments = env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" => json = Some(arguments.next().context("--json needs a file")?),
+            _ if name.is_none() && !argument.starts_with('-') => name = Some(argument),
+            _ => bail!("usage: bench [NAME] [--json FILE]"),
+        }
+    }
+    let rows = datapath::run(name.as_deref().unwrap_or(""))?;
+    if rows.is_empty() {
+        bail!("no benchmark has that in its name");
+    }
+    print!("{}", report::table(&rows));
+    if let Some(path) = json {
+        fs::write(&path, report::json(&rows)).with_context(|| format!("write {path}"))?;
+    }
+    Ok(())
+}

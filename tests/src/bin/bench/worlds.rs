@@ -1,0 +1,194 @@
+//! Networks of two sizes, and the frames that cross them.
+//!
+//! One machine of spoke A sends to a spoke whose machines live here, and to one whose machines live on
+//! host 2 (IPv4 underlay) or host 3 (IPv6 underlay). The other spokes have one address prefix and one
+//! machine per route, so that destinations which rotate over the routes use all of them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vnetpeer_common::{
+    abi::{Link, NextHop, Nic, RelationKey, next_hop_kind, nic_flags, vtep_flags},
+    types::{LinkId, Mac, NicId, VnetId, VtepId},
+};
+use vnetpeer_tests::{
+    cases::{HOST1, HOST1_OVER_V6, HOST2, HOST3, overlay_mac},
+    packet::{Packet, Tunnel},
+    world::{self, LINK_ALL, TABLE_A, TENANT_A, TENANT_A_VM1, VnetSpaces, World},
+};
+
+/// The machine that sends and receives.
+const GUEST: world::Vm = TENANT_A_VM1;
+
+/// A spoke with one prefix per route.
+pub(crate) struct Spoke {
+    vnet: VnetId,
+    /// Second octet of the first IPv4 prefix, second group of the IPv6 ones.
+    net: u8,
+    /// Its machines' numbers start here; the low 16 bits count.
+    first_nic: u32,
+    host: VtepId,
+    out: LinkId,
+    back: LinkId,
+}
+
+/// Machines here.
+pub(crate) const LOCAL: Spoke = Spoke {
+    vnet: VnetId(100),
+    net: 16,
+    first_nic: 100,
+    host: VtepId::NONE,
+    out: LinkId(7),
+    back: LinkId(8),
+};
+/// Machines on host 2.
+pub(crate) const REMOTE: Spoke = Spoke {
+    vnet: VnetId(101),
+    net: 32,
+    first_nic: 1_200,
+    host: world::HOST2,
+    out: LinkId(9),
+    back: LinkId(10),
+};
+/// Machines on host 3.
+pub(crate) const REMOTE_OVER_V6: Spoke = Spoke {
+    vnet: VnetId(102),
+    net: 48,
+    first_nic: 2_300,
+    host: world::HOST3,
+    out: LinkId(11),
+    back: LinkId(12),
+};
+
+/// A frame, and where it varies from run to run.
+pub(crate) struct Load {
+    /// The first frame.
+    pub(crate) frame: Vec<u8>,
+    /// Offset of a 16-bit field and its first value.
+    pub(crate) fields: [(u16, u16); 2],
+}
+
+impl Spoke {
+    fn v4(&self, index: u16) -> Ipv4Addr {
+        let [high, low] = index.to_be_bytes();
+        Ipv4Addr::new(10, self.net + high, low, 4)
+    }
+
+    fn v6(&self, index: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd00, u16::from(self.net), index, 0, 0, 0, 0, 4)
+    }
+
+    /// The field of an address at `at` that counts the prefixes.
+    fn field(&self, at: u16, v6: bool) -> (u16, u16) {
+        if v6 { (at + 4, 0) } else { (at + 1, u16::from(self.net) << 8) }
+    }
+
+    fn nic(&self, index: u16) -> NicId {
+        NicId(self.first_nic + u32::from(index))
+    }
+
+    fn add_to(&self, world: &mut World, count: u16) {
+        let peers = vec![(IpNet::from(IpAddr::from(GUEST.v4)), self.back.0)];
+        let mut spaces = VnetSpaces { hosted: true, endpoints: Vec::new(), peers };
+        spaces.peers.push((IpAddr::from(GUEST.v6).into(), self.back.0));
+        let next = NextHop {
+            kind: next_hop_kind::VNET,
+            target: self.vnet.0,
+            link: self.out,
+            reverse: self.back,
+        };
+        for index in 0..count {
+            let id = self.nic(index);
+            let (v4, v6) = (self.v4(index), self.v6(index));
+            let prefixes: [IpNet; 2] = [
+                Ipv4Net::new(v4, 24).expect("a length").trunc().into(),
+                Ipv6Net::new(v6, 48).expect("a length").trunc().into(),
+            ];
+            for (prefix, address) in prefixes.into_iter().zip([IpAddr::from(v4), v6.into()]) {
+                spaces.endpoints.extend([(prefix, 0), (address.into(), id.0)]);
+                world.routes.entry(TABLE_A).or_default().push((prefix, next));
+                let peers = &mut world.vnets.get_mut(&TENANT_A).expect("spoke A").peers;
+                peers.push((prefix, self.out.0));
+            }
+            let nic = Nic {
+                flags: nic_flags::PRESENT | nic_flags::DELIVER_XDP,
+                vnet: self.vnet,
+                vtep: self.host,
+                ifindex: 5_000 + id.0,
+                mac: Mac([2, 0, 0, 0, 0, 9]),
+                mtu: 1_500,
+                ipv4: v4.octets(),
+                ipv6: v6.octets(),
+                ..Nic::default()
+            };
+            world.nics.insert(id, nic);
+        }
+        world.vnets.insert(self.vnet, spaces);
+        let (vnet, remote, flags) = (TENANT_A, self.vnet, LINK_ALL);
+        world.links.insert(self.out, Link { flags, vnet, remote, reverse: self.back });
+        let (vnet, remote) = (remote, vnet);
+        world.links.insert(self.back, Link { flags, vnet, remote, reverse: self.out });
+        world.relations.insert(RelationKey { vnet, remote }, self.back);
+        world.relations.insert(RelationKey { vnet: remote, remote: vnet }, self.out);
+    }
+
+    /// The guest's packet to a machine of the spoke.
+    pub(crate) fn to(&self, v6: bool) -> Load {
+        let packet = if v6 {
+            Packet::v6(GUEST.v6, self.v6(0))
+        } else {
+            Packet::v4(GUEST.v4, self.v4(0))
+        };
+        let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
+        let field = self.field(if v6 { 38 } else { 30 }, v6);
+        Load { frame, fields: [field, field] }
+    }
+
+    /// A packet of a machine of the spoke to the guest, as its host sends it. The overlay source and
+    /// the inner source vary together.
+    pub(crate) fn from(&self, v6: bool) -> Load {
+        let packet = if v6 {
+            Packet::v6(self.v6(0), GUEST.v6)
+        } else {
+            Packet::v4(self.v4(0), GUEST.v4)
+        };
+        let inner =
+            packet.udp(53, 40_000, 64).between(overlay_mac(self.nic(0)), overlay_mac(GUEST.nic));
+        let over_v6 = self.host == world::HOST3;
+        let (src, dst) = if over_v6 { (HOST3, HOST1_OVER_V6) } else { (HOST2, HOST1) };
+        let frame = Tunnel::new(src, dst, TENANT_A.0).around(&inner.bytes()).bytes();
+        let outer_len: u16 = if over_v6 { 70 } else { 50 };
+        let source = self.field(outer_len + if v6 { 22 } else { 26 }, v6);
+        let nic = u16::try_from(self.first_nic).expect("below 65,536");
+        Load { frame, fields: [source, (outer_len + 10, nic)] }
+    }
+}
+
+/// The network with this many routes to each spoke.
+pub(crate) fn world(routes: u16) -> World {
+    let mut world = World::new();
+    world.config.event_mask = 15;
+    world.routes.clear();
+    world.nic_mut(&GUEST).flags = nic_flags::PRESENT | nic_flags::DELIVER_XDP;
+    world.vnets.get_mut(&TENANT_A).expect("spoke A").peers.clear();
+    world.vtep_mut(world::HOST3).flags |= vtep_flags::TRANSMIT_XDP;
+    for spoke in [&LOCAL, &REMOTE, &REMOTE_OVER_V6] {
+        spoke.add_to(&mut world, routes);
+    }
+    world
+}
+
+/// The guest's packet with another machine's address as its source.
+pub(crate) fn spoofed(v6: bool) -> Load {
+    let packet = if v6 {
+        Packet::v6(LOCAL.v6(7), LOCAL.v6(0))
+    } else {
+        Packet::v4(LOCAL.v4(7), LOCAL.v4(0))
+    };
+    let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
+    let unchanged = u16::from_be_bytes([frame[30], frame[31]]);
+    Load { frame, fields: [(30, unchanged); 2] }
+}
+
+/// The interface that the guest is behind.
+pub(crate) const GUEST_IFINDEX: u32 = GUEST.ifindex();

@@ -1,0 +1,40 @@
+//! Capacities of the maps in tests, the same on the host and in the kernel: large enough for the
+//! fixed network and for 1,000 routes, small enough to be read and cleared often.
+
+use vnetpeer_common::abi::{DROP_REASONS_MAX, maps};
+
+/// Highest interface index plus one.
+pub const INTERFACES: u32 = 1_024;
+/// Highest NIC id plus one.
+pub const NICS: u32 = 4_096;
+/// Highest VNet id plus one.
+pub const VNETS: u32 = 8_192;
+/// Highest table id plus one.
+pub const ROUTES: u32 = 64;
+/// IPv4 nodes.
+pub const TRIE_V4: u32 = 4_096;
+/// IPv6 nodes.
+pub const TRIE_V6: u32 = 4_096;
+/// Next hops.
+pub const NEXT_HOPS: u32 = 4_096;
+/// Highest link id plus one.
+pub const LINKS: u32 = 16;
+/// Highest VTEP id plus one.
+pub const VTEPS: u32 = 16;
+/// Rows of drop counters.
+pub const DROP_SLOTS: u32 = 16;
+
+/// The capacity of each map whose default is not used.
+pub const ALL: [(&str, u32); 11] = [
+    (maps::IFACES, INTERFACES),
+    (maps::NICS, NICS),
+    (maps::VNETS, VNETS),
+    (maps::ROUTES, ROUTES),
+    (maps::TRIE_V4, TRIE_V4),
+    (maps::TRIE_V6, TRIE_V6),
+    (maps::NEXT_HOPS, NEXT_HOPS),
+    (maps::LINKS, LINKS),
+    (maps::METERS, LINKS),
+    (maps::VTEPS, VTEPS),
+    (maps::DROPS, DROP_SLOTS * DROP_REASONS_MAX),
+];

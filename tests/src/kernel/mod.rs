@@ -1,0 +1,208 @@
+//! The loaded programs with their maps: filled from a [`World`](crate::world::World), run on frames,
+//! and their counters read.
+
+mod run;
+
+use std::{env, fmt};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
+    programs::{SchedClassifier, Xdp},
+};
+use bytemuck::Pod;
+use vnetpeer_common::{
+    abi::{
+        AddressKey, Config, DROP_REASONS_MAX, DropCounter, DropEvent, Link, Meter, NextHop, Nic,
+        Node4, Node6, RelationKey, Roots, Vnet, Vtep, maps,
+    },
+    reason::DropReason,
+    types::{Addr, LinkId, NicId, VtepId},
+};
+
+pub use self::run::{Action, Outcome, Program};
+use crate::{capacity, counters::Counters, object, world::Image};
+
+/// The interface that test runs come in on: the loopback device of the namespace.
+const LOOPBACK: u32 = 1;
+
+/// Whether this process may load programs. Where it may not, the caller returns, unless
+/// `VNETPEER_REQUIRE_KERNEL` says that this counts as a failure.
+pub fn available() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    let required = env::var_os("VNETPEER_REQUIRE_KERNEL").is_some_and(|value| value != "0");
+    assert!(root || !required, "not root, and VNETPEER_REQUIRE_KERNEL forbids to skip");
+    if !root {
+        eprintln!("skipped: loading programs needs root");
+    }
+    root
+}
+
+/// All programs of the object, loaded.
+pub struct Kernel {
+    ebpf: Ebpf,
+    events: RingBuf<MapData>,
+    image: Image,
+}
+
+impl Kernel {
+    /// Loads everything with the capacities of the tests.
+    pub fn load() -> Self {
+        let mut loader = EbpfLoader::new();
+        for (map, entries) in capacity::ALL {
+            loader.map_max_entries(map, entries);
+        }
+        let mut ebpf = loader.load(&object::programs()).expect("create the maps");
+        for (name, program) in ebpf.programs_mut() {
+            let loaded = match program {
+                aya::programs::Program::Xdp(program) => Xdp::load(program),
+                aya::programs::Program::SchedClassifier(program) => SchedClassifier::load(program),
+                _ => panic!("{name} is of an unexpected type"),
+            };
+            loaded.unwrap_or_else(|error| panic!("load {name}: {error}"));
+        }
+        let events = ebpf.take_map(maps::EVENTS).expect("the map of events");
+        let events = RingBuf::try_from(events).expect("a ring buffer");
+        Self { ebpf, events, image: Image::default() }
+    }
+
+    /// A loaded program.
+    pub fn program(&self, name: &str) -> &aya::programs::Program {
+        self.ebpf.program(name).unwrap_or_else(|| panic!("no program {name}"))
+    }
+
+    /// Makes the maps hold `image` and nothing else.
+    pub fn fill(&mut self, image: &Image) {
+        let old = std::mem::replace(&mut self.image, image.clone());
+        let ebpf = &mut self.ebpf;
+        array::<Config, { size_of::<Config>() }>(ebpf, maps::CONFIG, &old.config, &image.config);
+        array::<Nic, { size_of::<Nic>() }>(ebpf, maps::NICS, &old.nics, &image.nics);
+        array::<Vnet, { size_of::<Vnet>() }>(ebpf, maps::VNETS, &old.vnets, &image.vnets);
+        array::<Roots, { size_of::<Roots>() }>(ebpf, maps::ROUTES, &old.routes, &image.routes);
+        array::<Node4, { size_of::<Node4>() }>(ebpf, maps::TRIE_V4, &old.trie_v4, &image.trie_v4);
+        array::<Node6, { size_of::<Node6>() }>(ebpf, maps::TRIE_V6, &old.trie_v6, &image.trie_v6);
+        array::<NextHop, { size_of::<NextHop>() }>(
+            ebpf,
+            maps::NEXT_HOPS,
+            &old.next_hops,
+            &image.next_hops,
+        );
+        array::<Link, { size_of::<Link>() }>(ebpf, maps::LINKS, &old.links, &image.links);
+        array::<Vtep, { size_of::<Vtep>() }>(ebpf, maps::VTEPS, &old.vteps, &image.vteps);
+        hash::<RelationKey, LinkId, { size_of::<RelationKey>() }>(
+            ebpf,
+            maps::RELATIONS,
+            &old.relations,
+            &image.relations,
+        );
+        hash::<Addr, VtepId, { size_of::<Addr>() }>(
+            ebpf,
+            maps::VTEP_ADDRS,
+            &old.vtep_addresses,
+            &image.vtep_addresses,
+        );
+        hash::<AddressKey, u32, { size_of::<AddressKey>() }>(
+            ebpf,
+            maps::NIC_ADDRS,
+            &old.addresses,
+            &image.addresses,
+        );
+    }
+
+    /// Lets the frames of the next runs come in on the interface `ifindex` of the world. A test run
+    /// itself always comes in on the loopback device, so that entry of the map is exchanged.
+    pub fn stand_on(&mut self, ifindex: Option<u32>) {
+        let nic = ifindex.and_then(|it| self.image.interfaces.get(&it)).copied();
+        let entry = std::collections::BTreeMap::from([(LOOPBACK, nic.unwrap_or(NicId::NONE))]);
+        let none = std::collections::BTreeMap::new();
+        array::<NicId, { size_of::<NicId>() }>(&mut self.ebpf, maps::IFACES, &none, &entry);
+    }
+
+    /// What all CPUs counted so far.
+    pub fn counters(&self) -> Counters {
+        let mut counters = Counters::default();
+        for (index, meter) in per_cpu::<Meter, { size_of::<Meter>() }>(&self.ebpf, maps::METERS) {
+            let sum: &mut Meter = counters.meters.entry(LinkId(index)).or_default();
+            sum.egress_packets += meter.egress_packets;
+            sum.egress_bytes += meter.egress_bytes;
+            sum.ingress_packets += meter.ingress_packets;
+            sum.ingress_bytes += meter.ingress_bytes;
+        }
+        for (index, drops) in
+            per_cpu::<DropCounter, { size_of::<DropCounter>() }>(&self.ebpf, maps::DROPS)
+        {
+            let (slot, reason) = (index / DROP_REASONS_MAX, index % DROP_REASONS_MAX);
+            let reason = DropReason::from_number(reason).expect("only reasons are counted");
+            let sum: &mut DropCounter = counters.drops.entry((slot, reason)).or_default();
+            sum.packets += drops.packets;
+            sum.bytes += drops.bytes;
+        }
+        counters
+    }
+
+    /// Takes the events since the last call, with the time set to zero.
+    pub fn take_events(&mut self) -> Vec<DropEvent> {
+        let mut events = Vec::new();
+        while let Some(item) = self.events.next() {
+            let event: DropEvent = bytemuck::pod_read_unaligned(&item);
+            assert!(event.jiffies != 0, "an event has a time");
+            events.push(DropEvent { jiffies: 0, ..event });
+        }
+        events
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel").finish_non_exhaustive()
+    }
+}
+
+/// aya takes values as byte arrays; `N` is the size of `V`.
+fn array<V: Pod + PartialEq, const N: usize>(
+    ebpf: &mut Ebpf,
+    name: &str,
+    old: &std::collections::BTreeMap<u32, V>,
+    new: &std::collections::BTreeMap<u32, V>,
+) {
+    let map = ebpf.map_mut(name).unwrap_or_else(|| panic!("no map {name}"));
+    let mut map = Array::<_, [u8; N]>::try_from(map).expect("an array map");
+    for index in old.keys().filter(|index| !new.contains_key(index)) {
+        map.set(*index, [0; N], 0).expect("clear an entry");
+    }
+    for (index, value) in new.iter().filter(|(index, value)| old.get(index) != Some(value)) {
+        let bytes: [u8; N] = bytemuck::cast(*value);
+        map.set(*index, bytes, 0).unwrap_or_else(|error| panic!("{name}[{index}]: {error}"));
+    }
+}
+
+/// As [`array`], for keys of `K` bytes and values that are one number.
+fn hash<Key: Pod + Ord, V: Pod + PartialEq, const K: usize>(
+    ebpf: &mut Ebpf,
+    name: &str,
+    old: &std::collections::BTreeMap<Key, V>,
+    new: &std::collections::BTreeMap<Key, V>,
+) {
+    let map = ebpf.map_mut(name).unwrap_or_else(|| panic!("no map {name}"));
+    let mut map = HashMap::<_, [u8; K], [u8; 4]>::try_from(map).expect("a hash map");
+    for key in old.keys().filter(|key| !new.contains_key(key)) {
+        map.remove(&bytemuck::cast(*key)).expect("remove an entry");
+    }
+    for (key, value) in new.iter().filter(|(key, value)| old.get(key) != Some(value)) {
+        let (key, value): ([u8; K], [u8; 4]) = (bytemuck::cast(*key), bytemuck::cast(*value));
+        map.insert(key, value, 0).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// The values that are not zero, of every CPU, with their index.
+fn per_cpu<V: Pod + PartialEq, const N: usize>(ebpf: &Ebpf, name: &str) -> Vec<(u32, V)> {
+    let map = ebpf.map(name).unwrap_or_else(|| panic!("no map {name}"));
+    let map = PerCpuArray::<_, [u8; N]>::try_from(map).expect("a per-CPU array");
+    let mut found = Vec::new();
+    for index in 0..map.len() {
+        let values = map.get(&index, 0).unwrap_or_else(|error| panic!("{name}[{index}]: {error}"));
+        let values = values.iter().map(|bytes| bytemuck::pod_read_unaligned::<V>(bytes));
+        found.extend(values.filter(|value| *value != V::zeroed()).map(|value| (index, value)));
+    }
+    found
+}

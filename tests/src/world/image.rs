@@ -1,0 +1,77 @@
+//! The contents of the maps, for the host's tables and for the kernel's.
+
+use std::collections::BTreeMap;
+
+use vnetpeer_common::{
+    abi::{
+        AddressKey, Config, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Vnet, Vtep,
+        vnet_flags,
+    },
+    types::{Addr, LinkId, NicId, VtepId},
+};
+
+use super::{Nodes, World};
+
+/// One map each; arrays by index.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// `CONFIG`.
+    pub config: BTreeMap<u32, Config>,
+    /// `IFACES`.
+    pub interfaces: BTreeMap<u32, NicId>,
+    /// `NICS`.
+    pub nics: BTreeMap<u32, Nic>,
+    /// `VNETS`.
+    pub vnets: BTreeMap<u32, Vnet>,
+    /// `ROUTES`.
+    pub routes: BTreeMap<u32, Roots>,
+    /// `TRIE_V4`.
+    pub trie_v4: BTreeMap<u32, Node4>,
+    /// `TRIE_V6`.
+    pub trie_v6: BTreeMap<u32, Node6>,
+    /// `NEXT_HOPS`.
+    pub next_hops: BTreeMap<u32, NextHop>,
+    /// `LINKS`.
+    pub links: BTreeMap<u32, Link>,
+    /// `VTEPS`.
+    pub vteps: BTreeMap<u32, Vtep>,
+    /// `RELATIONS`.
+    pub relations: BTreeMap<RelationKey, LinkId>,
+    /// `VTEP_ADDRS`.
+    pub vtep_addresses: BTreeMap<Addr, VtepId>,
+    /// `NIC_ADDRS`.
+    pub addresses: BTreeMap<AddressKey, u32>,
+}
+
+impl Image {
+    pub(super) fn new(world: &World) -> Self {
+        let mut nodes = Nodes::default();
+        let next_hops = world.next_hops();
+        let vnets = world.vnets.iter().map(|(id, spaces)| {
+            let flags = if spaces.hosted { vnet_flags::HOSTED } else { 0 };
+            let (endpoints, peers) = (nodes.add(&spaces.endpoints), nodes.add(&spaces.peers));
+            (id.0, Vnet { flags, reserved: [0; 3], endpoints, peers })
+        });
+        let vnets = vnets.collect();
+        let routes = world.routes.iter().map(|(id, routes)| {
+            let numbered = routes.iter().map(|(prefix, next)| (*prefix, next_hops[next].0));
+            (id.0, nodes.add(&numbered.collect()))
+        });
+        let routes = routes.collect();
+        Self {
+            config: BTreeMap::from([(0, world.config)]),
+            interfaces: world.interfaces.clone(),
+            nics: world.nics.iter().map(|(id, nic)| (id.0, *nic)).collect(),
+            vnets,
+            routes,
+            trie_v4: (0..).zip(nodes.v4).skip(1).collect(),
+            trie_v6: (0..).zip(nodes.v6).skip(1).collect(),
+            next_hops: next_hops.iter().map(|(next, id)| (id.0, *next)).collect(),
+            links: world.links.iter().map(|(id, link)| (id.0, *link)).collect(),
+            vteps: world.vteps.iter().map(|(id, vtep)| (id.0, *vtep)).collect(),
+            relations: world.relations.clone(),
+            vtep_addresses: world.vtep_addresses.clone(),
+            addresses: world.addresses.iter().map(|key| (*key, 1)).collect(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Whole deployments in network namespaces: real agents, programs, sockets and a foreign VXLAN
+//! device. Each test builds a lab with a name of its own and takes it down again.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on panics, with the place where"
+)]
+
+mod apply;
+mod chain;
+mod connectivity;
+mod interop;
+mod lifecycle;
+mod metering;
+mod mtu;
+mod spoof;
+mod vm;
