@@ -5,6 +5,7 @@
 
 mod capture;
 mod document;
+mod interrupt;
 mod stream;
 mod tap;
 mod transfer;
@@ -24,6 +25,7 @@ use vnetpeer_userspace::{
     lab::{self, Lab, Options, netns},
 };
 
+use self::interrupt::Watched;
 pub use self::{
     capture::{Capture, Captured},
     document::{NicOf, Spec},
@@ -42,6 +44,8 @@ pub struct Deployment {
     /// The lab.
     pub lab: Lab,
     folder: TempDir,
+    /// Dropped after the lab.
+    _watched: Watched,
 }
 
 /// A NIC's namespace and its first address of each family.
@@ -72,14 +76,16 @@ impl Deployment {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("topology.yaml");
         fs::write(&file, document).expect("write the document");
+        let name = format!("t-{test}-{}", std::process::id());
+        let watched = Watched::new(name.clone());
         let options = Options {
             file,
-            name: Some(format!("t-{test}-{}", std::process::id())),
+            name: Some(name),
             program: Some(program()),
             foreign_hosts: foreign_hosts.iter().map(|host| (*host).to_owned()).collect(),
         };
         let lab = lab::up(&options).await.unwrap_or_else(|error| panic!("{error}"));
-        Self { lab: lab.guarded(), folder }
+        Self { lab: lab.guarded(), folder, _watched: watched }
     }
 
     /// A NIC by its name.

@@ -228,7 +228,8 @@ fn source_ports_spread_flows_and_keep_them() {
         source_port(&run::host(&tables, place, Hook::Xdp, &sent).bytes)
     };
     let packet = |src| Packet::v4(TENANT_A_VM1.v4, TENANT_A_VM3.v4).udp(src, 53, 100);
-    let ports: std::collections::BTreeSet<u16> = (1_000..3_000).map(|src| port(packet(src))).collect();
+    let ports: std::collections::BTreeSet<u16> =
+        (1_000..3_000).map(|src| port(packet(src))).collect();
     assert!(ports.len() > 1_500, "{} ports for 2,000 flows", ports.len());
     assert!(ports.iter().all(|port| *port >= 49_152));
     // All parts of a datagram take one path, whether they show its ports or not.

@@ -152,9 +152,8 @@ fn one(
         format!("{place:?} {hook:?} {:?} {counters}\n{bytes:02x?}", host.verdict)
     };
     assert_eq!(outcome.action, Action::of(program, host.verdict), "{}", about());
-    if let Some(difference) = diff(&host.bytes, &outcome.bytes) {
-        panic!("{difference}\n{}", about());
-    }
+    let difference = diff(&host.bytes, &outcome.bytes);
+    assert!(difference.is_none(), "{}\n{}", difference.unwrap_or_default(), about());
     assert_eq!(kernel.take_events(), host.events, "{}", about());
 }
 

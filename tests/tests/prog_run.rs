@@ -4,7 +4,7 @@ use vnetpeer_tests::{
     case::{Case, Hooks, Place},
     cases,
     counters::Counters,
-    frame::Hook,
+    frame::{Hook, Skb},
     kernel::{self, Action, Kernel, Program},
     packet::diff,
     run::{self, HostRun},
@@ -21,7 +21,7 @@ fn check_topic(cases: &[Case]) {
     for case in cases.iter().filter(|case| case.host_only.is_none()) {
         let image = case.world().image();
         kernel.fill(&image);
-        for hook in [Hook::Xdp, Hook::Tc(Default::default())] {
+        for hook in [Hook::Xdp, Hook::Tc(Skb::default())] {
             let hook = match (hook, case.hooks) {
                 (Hook::Xdp, Hooks::Both | Hooks::Xdp) | (Hook::Tc(_), Hooks::Both) => hook,
                 (Hook::Tc(_), Hooks::Tc(skb)) => Hook::Tc(skb),

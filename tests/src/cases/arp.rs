@@ -18,8 +18,8 @@ fn request(vm: &Vm, sender: Ipv4Addr, target: Ipv4Addr) -> Packet {
 }
 
 /// The virtual router's answer to it.
-fn reply(vm: &Vm, asker: Ipv4Addr, asked: Ipv4Addr) -> Packet {
-    Packet::arp(Arp::reply(Mac::ROUTER, asked, vm.mac, asker)).between(Mac::ROUTER, vm.mac)
+fn reply(vm: &Vm, asker: Ipv4Addr, target: Ipv4Addr) -> Packet {
+    Packet::arp(Arp::reply(Mac::ROUTER, target, vm.mac, asker)).between(Mac::ROUTER, vm.mac)
 }
 
 /// A case that ends in a drop at the first machine.

@@ -48,7 +48,7 @@ fn single() -> Vec<Case> {
 /// A fragment in the middle of a datagram.
 fn later_fragment() -> Packet {
     Packet::v4(TENANT_A_VM1.v4, TENANT_B_VM1.v4).udp(1, 2, 400).ip4(|ip| {
-        ip.fragment = 0x2000 | 25;
+        ip.fragment = 0x2019;
         ip.part = Some(200..300);
     })
 }

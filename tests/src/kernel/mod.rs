@@ -54,12 +54,12 @@ impl Kernel {
         }
         let mut ebpf = loader.load(&object::programs()).expect("create the maps");
         for (name, program) in ebpf.programs_mut() {
-            let loaded = match program {
+            let result = match program {
                 aya::programs::Program::Xdp(program) => Xdp::load(program),
                 aya::programs::Program::SchedClassifier(program) => SchedClassifier::load(program),
                 _ => panic!("{name} is of an unexpected type"),
             };
-            loaded.unwrap_or_else(|error| panic!("load {name}: {error}"));
+            result.unwrap_or_else(|error| panic!("load {name}: {error}"));
         }
         let events = ebpf.take_map(maps::EVENTS).expect("the map of events");
         let events = RingBuf::try_from(events).expect("a ring buffer");

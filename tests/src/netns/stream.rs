@@ -105,8 +105,8 @@ impl Stream {
 impl Report {
     /// Fails unless every datagram arrived exactly once.
     pub fn assert_whole(&self) {
-        let (lost, first, last) = (self.missing.len(), self.missing.first(), self.missing.last());
-        assert_eq!(lost, 0, "lost of {} datagrams, from {first:?} to {last:?}", self.sent);
+        let (from, to) = (self.missing.first(), self.missing.last());
+        assert_eq!(self.missing.len(), 0, "lost of {} datagrams, {from:?} to {to:?}", self.sent);
         assert_eq!(self.duplicates, 0, "duplicates of {}", self.sent);
     }
 }

@@ -135,8 +135,8 @@ fn node(index: usize) -> Entry {
 }
 
 fn halves(bytes: [u8; 16]) -> [u64; 2] {
-    let bits = u128::from_be_bytes(bytes);
-    [(bits >> 64) as u64, bits as u64]
+    let [high, low] = [0, 8].map(|at| bytes[at..at + 8].try_into().expect("eight bytes"));
+    [u64::from_be_bytes(high), u64::from_be_bytes(low)]
 }
 
 /// A network that every address of a family is in.

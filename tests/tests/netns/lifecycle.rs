@@ -156,6 +156,15 @@ async fn down_leaves_nothing() {
     until("maps and links are gone", async || existing().is_disjoint(&objects)).await;
 }
 
+/// Takes a lab down that the test did not build itself.
+struct DownAtEnd(String);
+
+impl Drop for DownAtEnd {
+    fn drop(&mut self) {
+        let _ = Command::new(program()).args(["lab", "down", &self.0]).output();
+    }
+}
+
 /// However far it came: what is killed while it builds can be taken down.
 #[tokio::test]
 async fn a_lab_that_was_killed_half_way_is_taken_down() {
@@ -166,6 +175,7 @@ async fn a_lab_that_was_killed_half_way_is_taken_down() {
     let file = folder.path().join("topology.yaml");
     fs::write(&file, Spec::pair("tc", false).yaml()).expect("write the document");
     let lab = format!("t-half-{}", std::process::id());
+    let _guard = DownAtEnd(lab.clone());
     for milliseconds in [20, 60, 100, 150, 220, 300] {
         let mut up = Command::new(program())
             .args(["lab", "up", "--name", &lab, "-f"])

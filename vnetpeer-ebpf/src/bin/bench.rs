@@ -34,8 +34,6 @@ const WORDS: usize = 12;
 const OUTER: i32 = 50;
 /// `BPF_ADJ_ROOM_MAC`.
 const BEHIND_ETHERNET: u32 = 1;
-/// `PACKET_OTHERHOST`: how a guest's packet to the virtual router arrives.
-const PACKET_OTHERHOST: u32 = 3;
 /// Some interface; a test run does not send.
 const IFINDEX: u32 = 1;
 const KEEP: u64 = (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET) as u64;
@@ -53,7 +51,10 @@ pub struct Template {
     /// Where a 16-bit field varies, and its first value.
     at: [u16; 2],
     base: [u16; 2],
-    reserved: u32,
+    /// How far the counter is shifted left before it is added to the first value.
+    shift: [u8; 2],
+    /// How the kernel marked the packet: `PACKET_HOST` or `PACKET_OTHERHOST` in linux/if_packet.h.
+    kind: u16,
     /// The first bytes.
     words: [u64; WORDS],
 }
@@ -84,6 +85,7 @@ fn restore(template: *mut Template, data: usize, end: usize) -> Option<()> {
         let value = ((mixed * u64::from((*template).count)) >> 16) as u16;
         for field in 0..2 {
             let at = usize::from((*template).at[field]) & 127;
+            let value = value << ((*template).shift[field] & 15);
             let value = (*template).base[field].wrapping_add(value);
             // Hidden, so that the very pointer that is compared is the one that is written to.
             let field = black_box(data + at);
@@ -124,7 +126,7 @@ pub fn wrap_tc(ctx: TcContext) -> i32 {
     // SAFETY: see `restore`; the context pointer is valid while the program runs, the helpers check.
     let restored = unsafe {
         let change = (*template).len as i32 - (*skb).len as i32;
-        bpf_skb_change_type(skb, PACKET_OTHERHOST);
+        bpf_skb_change_type(skb, u32::from((*template).kind));
         change == 0 || bpf_skb_adjust_room(skb, change, BEHIND_ETHERNET, KEEP) == 0
     };
     if !restored || restore(template, ctx.data(), ctx.data_end()).is_none() {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     agent, blueprint,
     blueprint::Step,
-    command,
+    command::Runner,
     error::LabError,
     netns, process,
     record::{self, Record},
@@ -17,6 +17,10 @@ use crate::topology::{model::Topology, state::State};
 
 /// Below this are the settings of the namespace that one is in.
 const SYSCTL: &str = "/proc/sys/net";
+
+/// A process that a killed command had just started is not marked yet when it is looked for. It is in
+/// the next round, unless its namespace is gone by then and it fails.
+const ROUNDS_MAX: usize = 3;
 
 /// The agents that this process started, to be reaped.
 pub(super) type Children = Vec<Child>;
@@ -28,15 +32,16 @@ pub(super) async fn network(
     record: &Record,
 ) -> Result<(), LabError> {
     let steps = blueprint::steps(topology, state, record)?;
+    let runner = Runner { id: &record.id };
     for namespace in record.namespaces() {
-        command::run("ip", &["netns", "add", namespace]).await?;
+        netns::create(namespace)?;
     }
     for step in steps {
         match step {
             Step::Sysctl { namespace, values } => sysctl(&namespace, &values)?,
-            Step::Ip { namespace, lines } => command::ip(&namespace, &lines).await?,
+            Step::Ip { namespace, lines } => runner.ip(&namespace, &lines).await?,
             Step::Ethtool { namespace, interface, features } => {
-                command::ethtool(&namespace, &interface, features).await?;
+                runner.ethtool(&namespace, &interface, features).await?;
             }
         }
     }
@@ -96,20 +101,34 @@ fn sysctl(namespace: &str, values: &[(String, &str)]) -> Result<(), LabError> {
 /// Removes everything that the record names. What is gone already is no error, so that this can be
 /// done again after it was interrupted.
 pub(super) fn remove(record: &Record, children: &mut Children) -> Result<(), LabError> {
+    for _ in 0..ROUNDS_MAX {
+        end_processes(record, children)?;
+        record::remove_tree(&record.pins)?;
+        record::remove_pin_root();
+        for namespace in record.namespaces() {
+            if netns::path(namespace).exists() {
+                remove_namespace(namespace)?;
+            }
+        }
+        if is_gone(record) {
+            break;
+        }
+    }
+    record.remove()
+}
+
+fn is_gone(record: &Record) -> bool {
+    process::marked(&record.id).is_empty()
+        && !record.namespaces().any(|namespace| netns::path(namespace).exists())
+}
+
+fn end_processes(record: &Record, children: &mut Children) -> Result<(), LabError> {
     let mut processes = process::marked(&record.id);
     processes.extend(record.hosts.iter().filter_map(|host| host.agent));
     processes.sort_unstable();
     processes.dedup();
     process::end(&processes, || children.retain_mut(|child| matches!(child.try_wait(), Ok(None))))
-        .map_err(|left| LabError::ProcessRemains { lab: record.name.clone(), pid: left.pid })?;
-    record::remove_tree(&record.pins)?;
-    record::remove_pin_root();
-    for namespace in record.namespaces() {
-        if netns::path(namespace).exists() {
-            remove_namespace(namespace)?;
-        }
-    }
-    record.remove()
+        .map_err(|left| LabError::ProcessRemains { lab: record.name.clone(), pid: left.pid })
 }
 
 fn remove_namespace(namespace: &str) -> Result<(), LabError> {

@@ -4,59 +4,76 @@ use std::process::Stdio;
 
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use super::{error::LabError, netns};
+use super::{error::LabError, netns, process::MARK};
 
-/// Runs a program to its end; a failure shows its command line and what it wrote.
-pub(super) async fn run(program: &str, arguments: &[&str]) -> Result<(), LabError> {
-    feed(program, arguments, &[]).await
+/// Runs programs for one lab. They carry its id, as its agents do: what a killed command left running
+/// is ended before its lab is removed, and does not go on building.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runner<'a> {
+    /// The lab's id.
+    pub(super) id: &'a str,
 }
 
-/// Runs lines of `ip` in a namespace, all in one process.
-pub(super) async fn ip(namespace: &str, lines: &[String]) -> Result<(), LabError> {
-    if lines.is_empty() {
-        return Ok(());
+impl Runner<'_> {
+    /// Runs a program to its end; a failure shows its command line and what it wrote.
+    pub(super) async fn run(self, program: &str, arguments: &[&str]) -> Result<(), LabError> {
+        self.feed(program, arguments, &[]).await
     }
-    feed("ip", &["-n", namespace, "-batch", "-"], lines).await
-}
 
-/// Sets features of an interface in a namespace.
-pub(super) async fn ethtool(
-    namespace: &str,
-    interface: &str,
-    features: &[&str],
-) -> Result<(), LabError> {
-    let enter = format!("--net={}", netns::path(namespace).display());
-    let mut arguments = vec![enter.as_str(), "ethtool", "-K", interface];
-    arguments.extend(features);
-    run("nsenter", &arguments).await
-}
+    /// Runs lines of `ip` in a namespace, all in one process.
+    pub(super) async fn ip(self, namespace: &str, lines: &[String]) -> Result<(), LabError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.feed("ip", &["-n", namespace, "-batch", "-"], lines).await
+    }
 
-async fn feed(program: &str, arguments: &[&str], lines: &[String]) -> Result<(), LabError> {
-    let line = || format!("{program} {}", arguments.join(" "));
-    let failed = |source| LabError::Spawn { command: line(), source };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        // A program that fails early does not read its input; its status tells.
-        let _ = stdin.write_all(text.as_bytes()).await;
+    /// Sets features of an interface in a namespace.
+    pub(super) async fn ethtool(
+        self,
+        namespace: &str,
+        interface: &str,
+        features: &[&str],
+    ) -> Result<(), LabError> {
+        let enter = format!("--net={}", netns::path(namespace).display());
+        let mut arguments = vec![enter.as_str(), "ethtool", "-K", interface];
+        arguments.extend(features);
+        self.run("nsenter", &arguments).await
     }
-    let output = child.wait_with_output().await.map_err(failed)?;
-    if output.status.success() {
-        return Ok(());
+
+    async fn feed(
+        self,
+        program: &str,
+        arguments: &[&str],
+        lines: &[String],
+    ) -> Result<(), LabError> {
+        let line = || format!("{program} {}", arguments.join(" "));
+        let failed = |source| LabError::Spawn { command: line(), source };
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env(MARK, self.id)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+            // A program that fails early does not read its input; its status tells.
+            let _ = stdin.write_all(text.as_bytes()).await;
+        }
+        let output = child.wait_with_output().await.map_err(failed)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+        let command = match failed_line(&stderr, lines) {
+            Some(input) => format!("{}` with `{input}", line()),
+            None => line(),
+        };
+        Err(LabError::Command { command, stderr })
     }
-    let stderr = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-    let command = match failed_line(&stderr, lines) {
-        Some(input) => format!("{}` with `{input}", line()),
-        None => line(),
-    };
-    Err(LabError::Command { command, stderr })
 }
 
 /// The line that `ip -batch` stopped at, from its `Command failed -:3`.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 use serde::Serialize;
 
 use super::{
+    command::Runner,
     error::LabError,
     expected::{Expectation, Paths},
     probe::{self, Guest, Probe, Protocol, Seen},
@@ -73,6 +74,7 @@ pub(super) async fn measure(
     topology: &Topology,
     state: &State,
     namespaces: &[&str],
+    runner: Runner<'_>,
 ) -> Result<Matrix, LabError> {
     let paths = Paths::new(topology, state)?;
     let nics = topology.nics.iter().zip(namespaces).enumerate();
@@ -102,7 +104,7 @@ pub(super) async fn measure(
             }
         }
     }
-    let seen = probe::run(&guests, &probes).await?;
+    let seen = probe::run(&guests, &probes, runner).await?;
     let names = names(topology);
     let results = probes.iter().zip(expectations).zip(seen);
     let cells =

@@ -39,6 +39,7 @@ use std::{
 
 use self::{
     build::Children,
+    command::Runner,
     record::{GuestRecord, HostRecord},
     signals::Signals,
 };
@@ -263,7 +264,8 @@ impl Lab {
         let state = advance(&State::default(), topology)?;
         let namespaces: Vec<&str> =
             self.record.nics.iter().map(|nic| nic.namespace.as_str()).collect();
-        matrix::measure(topology, &state, &namespaces).await
+        let runner = Runner { id: &self.record.id };
+        matrix::measure(topology, &state, &namespaces, runner).await
     }
 
     fn host(&self, name: &str) -> Result<&HostRecord, LabError> {

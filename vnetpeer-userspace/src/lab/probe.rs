@@ -21,7 +21,7 @@ use std::{
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::{command, error::LabError};
+use super::{command::Runner, error::LabError};
 use crate::topology::model::NicIndex;
 
 /// Port of the servers, TCP and UDP.
@@ -135,7 +135,11 @@ impl Board {
 }
 
 /// Sends all probes; the result has what was seen of each, in their order.
-pub(super) async fn run(guests: &[Guest], probes: &[Probe]) -> Result<Vec<Seen>, LabError> {
+pub(super) async fn run(
+    guests: &[Guest],
+    probes: &[Probe],
+    runner: Runner<'_>,
+) -> Result<Vec<Seen>, LabError> {
     sockets::allow_many();
     let board = Board::new(probes.len());
     let mut servers = JoinSet::new();
@@ -145,7 +149,7 @@ pub(super) async fn run(guests: &[Guest], probes: &[Probe]) -> Result<Vec<Seen>,
     let numbered: Vec<(u32, Probe)> = (0..).zip(probes.iter().copied()).collect();
     for (turn, some) in numbered.chunks(AT_ONCE).enumerate() {
         if turn > 0 {
-            forget_neighbours(guests).await?;
+            forget_neighbours(guests, runner).await?;
         }
         // Dropping the clients ends what is still being tried.
         let mut clients = JoinSet::new();
@@ -163,9 +167,9 @@ pub(super) async fn run(guests: &[Guest], probes: &[Probe]) -> Result<Vec<Seen>,
 }
 
 /// Makes room in the kernel's table for the next turn.
-async fn forget_neighbours(guests: &[Guest]) -> Result<(), LabError> {
+async fn forget_neighbours(guests: &[Guest], runner: Runner<'_>) -> Result<(), LabError> {
     for guest in guests {
-        command::ip(&guest.namespace, &["neighbour flush dev eth0".to_owned()]).await?;
+        runner.ip(&guest.namespace, &["neighbour flush dev eth0".to_owned()]).await?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
-    abi::{Link, NextHop, Nic, RelationKey, next_hop_kind, nic_flags, vtep_flags},
+    abi::{Link, NextHop, Nic, RelationKey, link_flags, next_hop_kind, nic_flags, vtep_flags},
     types::{LinkId, Mac, NicId, VnetId, VtepId},
 };
 use vnetpeer_tests::{
@@ -23,7 +23,7 @@ const GUEST: world::Vm = TENANT_A_VM1;
 /// A spoke with one prefix per route.
 pub(crate) struct Spoke {
     vnet: VnetId,
-    /// Second octet of the first IPv4 prefix, second group of the IPv6 ones.
+    /// Second octet of the IPv4 prefixes, second group of the IPv6 ones.
     net: u8,
     /// Its machines' numbers start here; the low 16 bits count.
     first_nic: u32,
@@ -64,23 +64,49 @@ pub(crate) const REMOTE_OVER_V6: Spoke = Spoke {
 pub(crate) struct Load {
     /// The first frame.
     pub(crate) frame: Vec<u8>,
-    /// Offset of a 16-bit field and its first value.
-    pub(crate) fields: [(u16, u16); 2],
+    /// What varies.
+    pub(crate) fields: [Field; 2],
+    /// How many values the fields take.
+    pub(crate) count: u16,
+    /// How the kernel marked the packet when it came in.
+    pub(crate) kind: u16,
 }
 
+/// A 16-bit field of the frame that counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Field {
+    /// Its offset.
+    pub(crate) at: u16,
+    /// Its first value.
+    pub(crate) base: u16,
+    /// It counts in steps of two to the power of this.
+    pub(crate) shift: u8,
+}
+
+/// `PACKET_HOST`: addressed to the interface's own MAC address, as the outer frame is.
+const PACKET_HOST: u16 = 0;
+/// `PACKET_OTHERHOST`: addressed to another, as a guest's frame to the virtual router is.
+const PACKET_OTHERHOST: u16 = 3;
+
 impl Spoke {
+    /// One address in each /29, the smallest subnet that Azure has.
     fn v4(&self, index: u16) -> Ipv4Addr {
-        let [high, low] = index.to_be_bytes();
-        Ipv4Addr::new(10, self.net + high, low, 4)
+        let [high, low] = (4 + (index << 3)).to_be_bytes();
+        Ipv4Addr::new(10, self.net, high, low)
     }
 
+    /// One address in each /64, the only subnet that Azure has.
     fn v6(&self, index: u16) -> Ipv6Addr {
-        Ipv6Addr::new(0xfd00, u16::from(self.net), index, 0, 0, 0, 0, 4)
+        Ipv6Addr::new(0xfd00, u16::from(self.net), 0, index, 0, 0, 0, 4)
     }
 
     /// The field of an address at `at` that counts the prefixes.
-    fn field(&self, at: u16, v6: bool) -> (u16, u16) {
-        if v6 { (at + 4, 0) } else { (at + 1, u16::from(self.net) << 8) }
+    fn field(at: u16, v6: bool) -> Field {
+        if v6 {
+            Field { at: at + 6, base: 0, shift: 0 }
+        } else {
+            Field { at: at + 2, base: 4, shift: 3 }
+        }
     }
 
     fn nic(&self, index: u16) -> NicId {
@@ -88,9 +114,11 @@ impl Spoke {
     }
 
     fn add_to(&self, world: &mut World, count: u16) {
-        let peers = vec![(IpNet::from(IpAddr::from(GUEST.v4)), self.back.0)];
+        // Spoke A's address space.
+        let peers = ["10.1.0.0/16", "fd00:1::/48"]
+            .map(|prefix| (prefix.parse().expect("a prefix"), self.back.0))
+            .to_vec();
         let mut spaces = VnetSpaces { hosted: true, endpoints: Vec::new(), peers };
-        spaces.peers.push((IpAddr::from(GUEST.v6).into(), self.back.0));
         let next = NextHop {
             kind: next_hop_kind::VNET,
             target: self.vnet.0,
@@ -101,8 +129,8 @@ impl Spoke {
             let id = self.nic(index);
             let (v4, v6) = (self.v4(index), self.v6(index));
             let prefixes: [IpNet; 2] = [
-                Ipv4Net::new(v4, 24).expect("a length").trunc().into(),
-                Ipv6Net::new(v6, 48).expect("a length").trunc().into(),
+                Ipv4Net::new(v4, 29).expect("a length").trunc().into(),
+                Ipv6Net::new(v6, 64).expect("a length").trunc().into(),
             ];
             for (prefix, address) in prefixes.into_iter().zip([IpAddr::from(v4), v6.into()]) {
                 spaces.endpoints.extend([(prefix, 0), (address.into(), id.0)]);
@@ -124,7 +152,9 @@ impl Spoke {
             world.nics.insert(id, nic);
         }
         world.vnets.insert(self.vnet, spaces);
-        let (vnet, remote, flags) = (TENANT_A, self.vnet, LINK_ALL);
+        // As Azure makes them: access allowed, forwarded traffic not.
+        let flags = LINK_ALL & !link_flags::ALLOW_FORWARDED;
+        let (vnet, remote) = (TENANT_A, self.vnet);
         world.links.insert(self.out, Link { flags, vnet, remote, reverse: self.back });
         let (vnet, remote) = (remote, vnet);
         world.links.insert(self.back, Link { flags, vnet, remote, reverse: self.out });
@@ -133,34 +163,29 @@ impl Spoke {
     }
 
     /// The guest's packet to a machine of the spoke.
-    pub(crate) fn to(&self, v6: bool) -> Load {
-        let packet = if v6 {
-            Packet::v6(GUEST.v6, self.v6(0))
-        } else {
-            Packet::v4(GUEST.v4, self.v4(0))
-        };
+    pub(crate) fn to(&self, v6: bool, count: u16) -> Load {
+        let packet =
+            if v6 { Packet::v6(GUEST.v6, self.v6(0)) } else { Packet::v4(GUEST.v4, self.v4(0)) };
         let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
-        let field = self.field(if v6 { 38 } else { 30 }, v6);
-        Load { frame, fields: [field, field] }
+        let field = Self::field(if v6 { 38 } else { 30 }, v6);
+        Load { frame, fields: [field, field], count, kind: PACKET_OTHERHOST }
     }
 
     /// A packet of a machine of the spoke to the guest, as its host sends it. The overlay source and
     /// the inner source vary together.
-    pub(crate) fn from(&self, v6: bool) -> Load {
-        let packet = if v6 {
-            Packet::v6(self.v6(0), GUEST.v6)
-        } else {
-            Packet::v4(self.v4(0), GUEST.v4)
-        };
+    pub(crate) fn from(&self, v6: bool, count: u16) -> Load {
+        let packet =
+            if v6 { Packet::v6(self.v6(0), GUEST.v6) } else { Packet::v4(self.v4(0), GUEST.v4) };
         let inner =
             packet.udp(53, 40_000, 64).between(overlay_mac(self.nic(0)), overlay_mac(GUEST.nic));
         let over_v6 = self.host == world::HOST3;
         let (src, dst) = if over_v6 { (HOST3, HOST1_OVER_V6) } else { (HOST2, HOST1) };
         let frame = Tunnel::new(src, dst, TENANT_A.0).around(&inner.bytes()).bytes();
         let outer_len: u16 = if over_v6 { 70 } else { 50 };
-        let source = self.field(outer_len + if v6 { 22 } else { 26 }, v6);
-        let nic = u16::try_from(self.first_nic).expect("below 65,536");
-        Load { frame, fields: [source, (outer_len + 10, nic)] }
+        let source = Self::field(outer_len + if v6 { 22 } else { 26 }, v6);
+        let base = u16::try_from(self.first_nic).expect("below 65,536");
+        let nic = Field { at: outer_len + 10, base, shift: 0 };
+        Load { frame, fields: [source, nic], count, kind: PACKET_HOST }
     }
 }
 
@@ -186,8 +211,8 @@ pub(crate) fn spoofed(v6: bool) -> Load {
         Packet::v4(LOCAL.v4(7), LOCAL.v4(0))
     };
     let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
-    let unchanged = u16::from_be_bytes([frame[30], frame[31]]);
-    Load { frame, fields: [(30, unchanged); 2] }
+    let unchanged = Field { at: 30, base: u16::from_be_bytes([frame[30], frame[31]]), shift: 0 };
+    Load { frame, fields: [unchanged; 2], count: 1, kind: PACKET_OTHERHOST }
 }
 
 /// The interface that the guest is behind.
