@@ -32,7 +32,8 @@ fn check<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value) -> O
     bytes[..8].copy_from_slice(&seed().to_le_bytes());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    TestRunner::new_with_rng(config, random).run(strategy, property).unwrap();
+    let outcome = TestRunner::new_with_rng(config, random).run(strategy, property);
+    assert!(outcome.is_ok(), "{outcome:?}");
 }
 
 type Outcome = Result<(), TestCaseError>;

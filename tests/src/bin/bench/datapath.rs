@@ -100,12 +100,12 @@ fn benches_of(kernel: &Kernel, routes: u16, at: At) -> Result<Vec<Bench>> {
         add(&path("local"), Effect::Local, out, LOCAL.to(v6, routes))?;
         add(&path("encap"), Effect::Encap, out, remote.to(v6, routes))?;
         add(&path("decap"), Effect::Decap, into, remote.from(v6, routes))?;
-        if routes != 1 {
+        if routes == 1 {
+            add("drop/spoof", Effect::Drop, out, worlds::spoofed(v6))?;
+        } else {
             // The routes alone: with one destination, the rest of the tables stays in the cache.
             add(&(path("local") + "-same"), Effect::Local, out, LOCAL.to(v6, 1))?;
             add(&(path("encap") + "-same"), Effect::Encap, out, remote.to(v6, 1))?;
-        } else {
-            add("drop/spoof", Effect::Drop, out, worlds::spoofed(v6))?;
         }
     }
     Ok(benches)
