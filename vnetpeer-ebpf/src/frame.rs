@@ -1,7 +1,7 @@
 //! [`Packet`] for both hooks: the only pointer arithmetic of the project.
 //!
 //! Every access compares `data + offset + size` with `data_end` right before it, the form that the
-//! verifier proves. Packet pointers are never subtracted, which would need CAP_PERFMON.
+//! verifier proves. Packet pointers are never subtracted, which would need `CAP_PERFMON`.
 
 use core::hint::black_box;
 
@@ -33,7 +33,7 @@ const ADJUST_BEHIND_ETHERNET: u32 = 1;
 const ENCAP_L2_SHIFT: u32 = 56;
 /// The kernel's answer where a packet is marked as encapsulated already.
 const EALREADY: i64 = -114;
-/// `PACKET_HOST` in linux/if_packet.h.
+/// `PACKET_HOST` in `linux/if_packet.h`.
 const PACKET_HOST: u32 = 0;
 
 /// The header at `address`, if it lies before `end`.

@@ -12,6 +12,15 @@
     unreachable_pub,
     reason = "the program macros generate entry points without documentation; the functions have it"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "helpers take lengths as u32 and i32, and every length here is that of a frame"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the program macros hand contexts over by value"
+)]
 
 mod frame;
 mod helpers;

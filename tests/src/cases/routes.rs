@@ -59,7 +59,12 @@ fn uplink() -> Vec<Case> {
     let out = Packet::v4(vm.v4, Ipv4Addr::new(198, 51, 100, 7)).udp(5, 6, 7);
     let out6 = Packet::v6(vm.v6, Ipv6Addr::new(0x2001, 0xdb8, 9, 9, 0, 0, 0, 1)).tcp(5, 6, 7);
     let back = Packet::v4(Ipv4Addr::new(198, 51, 100, 7), vm.v4).udp(6, 5, 7);
+    let local = Packet::v4(vm.v4, Ipv4Addr::new(169, 254, 1, 1)).udp(5, 6, 7);
+    let local6 = Packet::v6(vm.v6, Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9)).udp(5, 6, 7);
     vec![
+        // Routers do not forward link-local addresses, whatever the default route says.
+        dropped("routes: link-local, IPv4", vm, local, DropReason::NoRoute),
+        dropped("routes: link-local, IPv6", vm, local6, DropReason::NoRoute),
         Case::from_vm("routes: Internet, IPv4", vm, &sent(vm, out.clone()))
             .delivers(&A_UPLINK, &received(&A_UPLINK, out)),
         Case::from_vm("routes: Internet, IPv6", vm, &sent(vm, out6.clone()))

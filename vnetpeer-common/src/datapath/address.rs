@@ -24,6 +24,9 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     /// Whether the address is multicast or the limited broadcast address.
     fn is_group(self) -> bool;
 
+    /// Whether the address is link-local, which no router forwards (RFC 3927 §2.7, RFC 4291 §2.5.6).
+    fn is_link_local(self) -> bool;
+
     /// Longest prefix match in a pair of tries.
     fn lookup<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32>;
 
@@ -48,6 +51,11 @@ impl Address for V4 {
     #[inline(always)]
     fn is_group(self) -> bool {
         self.bits() >> 28 == 0xe || self.bits() == u32::MAX
+    }
+
+    #[inline(always)]
+    fn is_link_local(self) -> bool {
+        self.bits() >> 16 == 0xa9fe
     }
 
     #[inline(always)]
@@ -78,6 +86,11 @@ impl Address for V6 {
     #[inline(always)]
     fn is_group(self) -> bool {
         self.halves()[0] >> 56 == 0xff
+    }
+
+    #[inline(always)]
+    fn is_link_local(self) -> bool {
+        Self::is_link_local(self)
     }
 
     #[inline(always)]

@@ -140,6 +140,9 @@ fn check_guest<T: Tables, A: Address>(
     if headers.dst.is_group() {
         return Err(DropReason::GroupDestination);
     }
+    if headers.dst.is_link_local() {
+        return Err(DropReason::NoRoute);
+    }
     if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, headers.src) {
         return Err(DropReason::SourceAddressSpoofed);
     }

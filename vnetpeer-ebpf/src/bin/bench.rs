@@ -7,6 +7,17 @@
 #![no_std]
 #![no_main]
 #![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "helpers take lengths as u32 and i32 and return actions as i64"
+)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the program macros hand contexts over by value"
+)]
+#![expect(clippy::let_unit_value, reason = "the program macros bind what an entry point returns")]
+#![expect(
     missing_docs,
     unreachable_pub,
     reason = "the program macros generate entry points without documentation; the functions have it"
@@ -53,7 +64,7 @@ pub struct Template {
     base: [u16; 2],
     /// How far the counter is shifted left before it is added to the first value.
     shift: [u8; 2],
-    /// How the kernel marked the packet: `PACKET_HOST` or `PACKET_OTHERHOST` in linux/if_packet.h.
+    /// How the kernel marked the packet: `PACKET_HOST` or `PACKET_OTHERHOST` in `linux/if_packet.h`.
     kind: u16,
     /// The first bytes.
     words: [u64; WORDS],
