@@ -12,7 +12,7 @@
 //! - `blueprint`: the commands that make it. `build`: runs them, and removes everything again.
 //! - `agent`, `process`: the agents, and which processes are the lab's own.
 //! - [`expected`]: who should reach whom. [`probe`]: who does. [`matrix`]: both side by side.
-//! - [`run`](mod@run): up, prove, show, down.
+//! - `run`: up, prove, show, down.
 //!
 //! A lab changes nothing outside its own namespaces, its run folder and its pins, and `down` removes
 //! those after any crash.
