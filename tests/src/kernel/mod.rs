@@ -176,7 +176,7 @@ fn array<V: Pod + PartialEq, const N: usize>(
     }
 }
 
-/// As [`array`], for keys of `K` bytes and values that are one number.
+/// As [`array()`], for keys of `K` bytes and values that are one number.
 fn hash<Key: Pod + Ord, V: Pod + PartialEq, const K: usize>(
     ebpf: &mut Ebpf,
     name: &str,
