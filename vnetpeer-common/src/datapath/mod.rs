@@ -3,8 +3,8 @@
 //! The core is generic over [`Packet`] (bytes of one frame) and [`Tables`] (lookups and counters).
 //! The kernel programs, the tests, the fuzzers and `trace` run this same code.
 //!
-//! *Outbound* and *inbound* are seen from the NIC, as network security groups see them: [`outbound`]
-//! handles a frame that a workload sent, [`inbound`] one that came from another host over the
+//! *Outbound* and *inbound* are seen from the NIC, as network security groups see them: [`outbound()`]
+//! handles a frame that a workload sent, [`inbound()`] one that came from another host over the
 //! underlay. *Egress* and *ingress* are used for meters only, seen from the VNet.
 //!
 //! Everything is `#[inline(always)]`: a call costs as much as three array lookups, and packet
