@@ -77,6 +77,18 @@ drop_reasons! {
     36 EncapFailed "the kernel refused room for the outer headers"
     37 DecapFailed "the kernel refused to remove the outer headers"
     38 Unconfigured "a table entry that the path needs is missing"
+    39 AdminRuleDenied "a security admin rule denies it"
+    40 OutboundRuleDenied "an outbound rule of the sender's network security groups denies it"
+    41 InboundRuleDenied "an inbound rule of the receiver's network security groups denies it"
+    42 TcpWithoutFlow "a TCP segment that opens no connection and belongs to none"
+    43 IcmpWithoutFlow "an ICMP error or reply that belongs to no known flow"
+    44 FragmentWithoutFirst "a later fragment of a packet whose first fragment was not seen or not allowed"
+    45 FragmentInvalid "a fragment that cuts or overwrites the transport header"
+    46 FlowQuotaReached "the NIC has as many flows as it may have"
+    47 HalfOpenQuotaReached "the NIC has as many unanswered flows as it may have"
+    48 FlowTableFull "the host's flow table is full"
+    49 ProtocolBlocked "GRE or IP in IP, which virtual networks do not carry"
+    50 PortReserved "UDP source port 65330, which the platform reserves"
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::types::{Addr, LinkId, NicId};
+use crate::types::{Addr, LinkId, NicId, RuleId};
 
 /// Traffic of one link. Bytes are inner layer-3 bytes as on the wire after segmentation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
@@ -54,7 +54,9 @@ pub struct DropEvent {
     /// Destination port of TCP or UDP, else 0.
     pub dst_port: u16,
     /// Zero.
-    pub reserved2: [u16; 3],
+    pub reserved2: u16,
+    /// The security rule that denied; none if no rule did.
+    pub rule: RuleId,
     /// Source address, zeros if not parsed.
     pub src: Addr,
     /// Destination address, zeros if not parsed.

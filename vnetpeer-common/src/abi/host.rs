@@ -12,8 +12,14 @@ pub struct Config {
     pub vtep: [Addr; 2],
     /// A drop makes an event when the packets counted so far, ANDed with this, are 0.
     pub event_mask: u32,
+    /// Jiffies per second.
+    pub tick_rate: u32,
+    /// The highest [`super::Nic::epoch`] given out so far.
+    pub epoch: u32,
+    /// Sets of the flow cache of each family and CPU, less one: a mask. `[0]` IPv4, `[1]` IPv6.
+    pub cache_mask: [u32; 2],
     /// Zero.
-    pub reserved: [u32; 3],
+    pub reserved: u32,
 }
 
 /// Bits of [`Vtep::flags`].

@@ -5,19 +5,30 @@
 //! A change of any layout raises [`ABI_VERSION`], which is part of the pin path.
 
 mod counters;
+mod flow;
 mod host;
 mod network;
+mod policy;
 mod trie;
 
 pub use counters::{DropCounter, DropEvent, Meter};
+pub use flow::{
+    Action, CACHE_WAYS, CLOSING_SECONDS, Cached4, Cached6, FRAGMENT_BUCKETS, Flow, FlowKey4,
+    FlowKey6, FlowPhase, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, HALF_OPEN_SECONDS,
+    ICMP_SECONDS, nic_protocol,
+};
 pub use host::{AddressKey, Config, Vtep, vtep_flags};
 pub use network::{
     Link, NextHop, Nic, RelationKey, Roots, Vnet, link_flags, next_hop_kind, nic_flags, vnet_flags,
 };
+pub use policy::{
+    Classifier, Filter, KINDS, ROW_WORDS, RULES_MAX, Row, RuleEntry, STAGES, address_class,
+    filter_flags, kind_index, protocol_class,
+};
 pub use trie::{Entry, Node4, Node6, TRIE_FANOUT};
 
 /// Version of everything in this module.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Drop reasons that fit in one slot of [`maps::DROPS`].
 pub const DROP_REASONS_MAX: u32 = 64;
@@ -59,6 +70,31 @@ pub mod maps {
     pub const DROPS: &str = "DROPS";
     /// Ring buffer of [`super::DropEvent`].
     pub const EVENTS: &str = "EVENTS";
+    /// Array, [`super::Nic::slot`] → [`super::Filter`].
+    pub const FILTERS: &str = "FILTERS";
+    /// Array, [`crate::types::PolicyId`] → index of its [`super::Classifier`] in force; 0: none, and
+    /// everything is denied.
+    pub const POLICIES: &str = "POLICIES";
+    /// Array, index → [`super::Classifier`]; index 0 is never used.
+    pub const CLASSIFIERS: &str = "CLASSIFIERS";
+    /// Array, index → [`super::Row`]; index 0 is never used and matches nothing.
+    pub const ROWS: &str = "ROWS";
+    /// Per-CPU array, [`crate::types::RuleId`] → `u64`: flows that the rule decided.
+    pub const RULE_HITS: &str = "RULE_HITS";
+    /// Hash, [`super::FlowKey4`] → [`super::Flow`].
+    pub const FLOWS_V4: &str = "FLOWS_V4";
+    /// Hash, [`super::FlowKey6`] → [`super::Flow`].
+    pub const FLOWS_V6: &str = "FLOWS_V6";
+    /// Array, [`super::Nic::slot`] → [`super::FlowsOpened`].
+    pub const FLOWS_OPENED: &str = "FLOWS_OPENED";
+    /// Array, [`super::Nic::slot`] → [`super::FlowsEnded`].
+    pub const FLOWS_ENDED: &str = "FLOWS_ENDED";
+    /// Array, `(CPU * sets + set) * ` [`super::CACHE_WAYS`]` + way` → [`super::Cached4`].
+    pub const CACHE_V4: &str = "CACHE_V4";
+    /// Array, likewise → [`super::Cached6`].
+    pub const CACHE_V6: &str = "CACHE_V6";
+    /// Hash, [`super::FragmentKey`] → [`super::Fragmented`].
+    pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Per-CPU array of one `u64`: events that found the ring full.
     pub const EVENTS_LOST: &str = "EVENTS_LOST";
 }
@@ -89,6 +125,24 @@ pub mod capacity {
     pub const NIC_ADDRS: u32 = 65_536;
     /// NICs of this host that have drop counters of their own; slot 0 is the host itself.
     pub const DROP_SLOTS: u32 = 1_024;
+    /// Highest policy id plus one: twice the security groups that local NICs use.
+    pub const POLICIES: u32 = 4_096;
+    /// Compiled policies in force and being replaced.
+    pub const CLASSIFIERS: u32 = 2_048;
+    /// Distinct bit vectors.
+    pub const ROWS: u32 = 65_536;
+    /// Highest rule id plus one.
+    pub const RULES: u32 = 131_072;
+    /// IPv4 flows of all NICs.
+    pub const FLOWS_V4: u32 = 262_144;
+    /// IPv6 flows of all NICs.
+    pub const FLOWS_V6: u32 = 131_072;
+    /// Sets of the IPv4 flow cache per CPU, a power of two.
+    pub const CACHE_SETS_V4: u32 = 65_536;
+    /// Sets of the IPv6 flow cache per CPU, a power of two.
+    pub const CACHE_SETS_V6: u32 = 32_768;
+    /// Fragmented packets on their way.
+    pub const FRAGMENTS: u32 = 65_536;
     /// Bytes of the event ring, a power of two and a multiple of the page size.
     pub const EVENTS: u32 = 256 * 1024;
 }

@@ -45,8 +45,11 @@ pub struct Nic {
     pub gateway_ipv4: [u8; 4],
     /// Primary IPv6 address, or zeros.
     pub ipv6: [u8; 16],
+    /// Raised by every change that could alter what happens to a packet of the NIC (local NICs only);
+    /// cached actions of another epoch are void.
+    pub epoch: u32,
     /// Zero.
-    pub reserved: [u32; 2],
+    pub reserved: u32,
 }
 
 /// Bits of [`Vnet::flags`].
@@ -82,15 +85,15 @@ pub struct Roots {
 /// Values of [`NextHop::kind`].
 pub mod next_hop_kind {
     /// Route of type `None`: drop.
-    pub const NONE: u32 = 0;
+    pub const NONE: u16 = 0;
     /// An address of virtual network `target`: its own (link is none) or a peered one.
-    pub const VNET: u32 = 1;
+    pub const VNET: u16 = 1;
     /// The NIC `target`, whatever the destination address: a virtual appliance or an uplink.
-    pub const NIC: u32 = 2;
+    pub const NIC: u16 = 2;
     /// The route names a next hop that cannot be reached.
-    pub const UNREACHABLE: u32 = 3;
+    pub const UNREACHABLE: u16 = 3;
     /// Route to the Internet, and no host offers an uplink for this VNet.
-    pub const NO_UPLINK: u32 = 4;
+    pub const NO_UPLINK: u16 = 4;
 }
 
 /// Where a route leads.
@@ -98,7 +101,10 @@ pub mod next_hop_kind {
 #[repr(C)]
 pub struct NextHop {
     /// One of [`next_hop_kind`].
-    pub kind: u32,
+    pub kind: u16,
+    /// One of [`super::address_class`]: which service tags hold the addresses that lead here, seen from
+    /// the table's subnets.
+    pub class: u16,
     /// A VNet id or a NIC id, by kind.
     pub target: u32,
     /// The link that the packet leaves over, A→B; none inside the VNet.

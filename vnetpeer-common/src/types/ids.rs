@@ -52,6 +52,14 @@ id!(
     VtepId
 );
 id!(
+    /// A policy: the security rules of one group, or of one VNet's administrators, in one direction.
+    PolicyId
+);
+id!(
+    /// A security rule. It fits in 30 bits.
+    RuleId
+);
+id!(
     /// An entry of the next-hop array.
     NextHopId
 );

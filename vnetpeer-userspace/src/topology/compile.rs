@@ -167,7 +167,7 @@ fn vnet_tables(vnet: &NumberedVnet<'_>, hosted: bool) -> VnetTables {
 }
 
 fn next_hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> abi::NextHop {
-    let nowhere = |kind| abi::NextHop { kind, ..abi::NextHop::default() };
+    let nowhere = |kind: u16| abi::NextHop { kind, ..abi::NextHop::default() };
     let local = |kind, target| abi::NextHop { kind, target, ..abi::NextHop::default() };
     match *hop {
         RouteHop::VnetLocal => local(next_hop_kind::VNET, vnet.0),
@@ -177,11 +177,11 @@ fn next_hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> abi::NextHop
         },
         RouteHop::None => nowhere(next_hop_kind::NONE),
         RouteHop::Peering { remote, link, reverse, .. } => {
-            abi::NextHop { kind: next_hop_kind::VNET, target: remote.0, link, reverse }
+            abi::NextHop { kind: next_hop_kind::VNET, class: 0, target: remote.0, link, reverse }
         }
         RouteHop::Appliance { resolved: Ok(it), .. } => {
             let kind = next_hop_kind::NIC;
-            abi::NextHop { kind, target: it.nic.0, link: it.link, reverse: it.reverse }
+            abi::NextHop { kind, class: 0, target: it.nic.0, link: it.link, reverse: it.reverse }
         }
         RouteHop::Appliance { resolved: Err(_), .. } => nowhere(next_hop_kind::UNREACHABLE),
     }
@@ -192,7 +192,7 @@ fn config(host: &Host) -> abi::Config {
         let address = host.underlay_addresses.iter().find(|address| address.is_ipv4() == v4);
         address.map_or_else(Addr::default, |address| Addr::from(*address))
     };
-    abi::Config { vtep: [of(true), of(false)], event_mask: EVENT_MASK, reserved: [0; 3] }
+    abi::Config { vtep: [of(true), of(false)], event_mask: EVENT_MASK, ..abi::Config::default() }
 }
 
 /// Groups addresses: the first of each family, and the others.

@@ -1,12 +1,17 @@
 //! What the maps of one host should hold, before trie nodes and next hops get their numbers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
     abi,
-    types::{LinkId, NicId, TableId, VnetId, VtepId},
+    types::{LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
+
+use super::policy::Policy;
 
 /// A longest-prefix-match table of both families.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +68,10 @@ pub struct Desired {
     pub relations: BTreeMap<abi::RelationKey, LinkId>,
     /// Remote hosts.
     pub vteps: BTreeMap<VtepId, abi::Vtep>,
+    /// What judges each local NIC, by its slot.
+    pub filters: BTreeMap<u32, abi::Filter>,
+    /// The policies that filters name.
+    pub policies: BTreeMap<PolicyId, Arc<Policy>>,
     /// This host's settings.
     pub config: abi::Config,
     /// Interfaces that the document names and the host does not have (yet): their NICs are left out.

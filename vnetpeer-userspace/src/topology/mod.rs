@@ -8,6 +8,7 @@
 //! - [`state`]: what persists between applies: numbers, GUIDs, peering states and synced spaces.
 //! - [`network`]: a topology joined with its numbers.
 //! - [`routes`]: effective routes of a subnet by Azure's rules.
+//! - [`policy`]: security rules with everything resolved, and their classifiers.
 //! - [`facts`] and [`compile`]: what one host's maps should hold.
 //! - [`trie`]: tables of prefixes as interned nodes.
 //! - [`plan`]: the smallest ordered list of map operations from what is to what should be.
@@ -22,6 +23,7 @@ pub mod facts;
 pub mod model;
 pub mod network;
 pub mod plan;
+pub mod policy;
 pub mod routes;
 pub mod state;
 pub mod trie;

@@ -2,6 +2,8 @@
 //! never meet an invalid state: indices point at existing elements, prefixes do not overlap, names
 //! are unique.
 
+mod security;
+
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr},
@@ -10,6 +12,12 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vnetpeer_common::types::Mac;
+
+pub use self::security::{
+    Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,
+    Direction, Endpoints, PortRange, RuleProtocol, RuleSide, SecurityGroup, SecurityGroupIndex,
+    SecurityRule, ServiceTag,
+};
 
 /// An ARM resource id in its canonical spelling. Two ids are equal if they differ only in case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,6 +121,12 @@ pub struct Topology {
     pub peerings: Vec<Peering>,
     /// The route tables.
     pub route_tables: Vec<RouteTable>,
+    /// The network security groups.
+    pub security_groups: Vec<SecurityGroup>,
+    /// The application security groups.
+    pub application_security_groups: Vec<ApplicationSecurityGroup>,
+    /// The security admin rules.
+    pub admin_rules: Vec<AdminRules>,
 }
 
 impl Topology {
@@ -139,6 +153,11 @@ impl Topology {
     /// The route table at `index`.
     pub fn route_table(&self, index: RouteTableIndex) -> Option<&RouteTable> {
         self.route_tables.get(index.0)
+    }
+
+    /// The network security group at `index`.
+    pub fn security_group(&self, index: SecurityGroupIndex) -> Option<&SecurityGroup> {
+        self.security_groups.get(index.0)
     }
 
     /// The host at `index`.
@@ -210,6 +229,8 @@ pub struct Vnet {
     pub address_space: Vec<IpNet>,
     /// Its subnets, each inside the address space.
     pub subnets: Vec<Subnet>,
+    /// `flowTimeoutInMinutes` (4 to 30); `None`: Azure's default of 4.
+    pub flow_timeout_minutes: Option<u8>,
 }
 
 /// A subnet.
@@ -221,6 +242,8 @@ pub struct Subnet {
     pub prefixes: Vec<IpNet>,
     /// The route table that is attached to it.
     pub route_table: Option<RouteTableIndex>,
+    /// The network security group that is attached to it.
+    pub security_group: Option<SecurityGroupIndex>,
 }
 
 impl Subnet {
@@ -246,6 +269,12 @@ pub struct Nic {
     pub addresses: Vec<IpAddr>,
     /// `enableIPForwarding`.
     pub enable_ip_forwarding: bool,
+    /// The network security group that is attached to it.
+    pub security_group: Option<SecurityGroupIndex>,
+    /// The application security groups that it is a member of.
+    pub application_security_groups: Vec<ApplicationSecurityGroupIndex>,
+    /// `disableTcpStateTracking`.
+    pub disable_tcp_state_tracking: bool,
     /// The guest's MAC address if the document fixes it.
     pub mac: Option<Mac>,
     /// The host that it lives on.

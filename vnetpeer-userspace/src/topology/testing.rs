@@ -40,9 +40,15 @@ pub(super) fn vnet(name: &str, space: &[&str]) -> Vnet {
         ));
     }
     let id = resource("virtualNetworks/default/subnets", name);
-    let subnet = Subnet { id, prefixes, route_table: None };
+    let subnet = Subnet { id, prefixes, route_table: None, security_group: None };
     let id = resource("virtualNetworks", name);
-    Vnet { id, location: "westeurope".into(), address_space, subnets: vec![subnet] }
+    Vnet {
+        id,
+        location: "westeurope".into(),
+        address_space,
+        subnets: vec![subnet],
+        flow_timeout_minutes: None,
+    }
 }
 
 pub(super) fn nic(name: &str, vnet: usize, host: usize, addresses: &[&str]) -> Nic {
@@ -52,6 +58,9 @@ pub(super) fn nic(name: &str, vnet: usize, host: usize, addresses: &[&str]) -> N
         subnet: SubnetIndex(0),
         addresses: addresses.iter().map(|it| ip(it)).collect(),
         enable_ip_forwarding: false,
+        security_group: None,
+        application_security_groups: Vec::new(),
+        disable_tcp_state_tracking: false,
         mac: None,
         host: HostIndex(host),
         interface: format!("tap-{name}"),
@@ -267,6 +276,7 @@ fn random_vnet(random: &mut Random, number: usize) -> Vnet {
         id: resource("virtualNetworks/other/subnets", &format!("v{number}")),
         prefixes: vec![net(&format!("10.{base}.1.0/24"))],
         route_table: None,
+        security_group: None,
     };
     it.subnets.push(second);
     it

@@ -40,6 +40,9 @@ pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Optio
         vnets: vnets.list.into_iter().map(vnet).collect(),
         peerings: assemble_peerings(peerings),
         route_tables: tables.list.into_iter().map(route_table).collect(),
+        security_groups: Vec::new(),
+        application_security_groups: Vec::new(),
+        admin_rules: Vec::new(),
     })
 }
 
@@ -68,12 +71,14 @@ fn vnet(draft: VnetDraft) -> Vnet {
         id: subnet.named.id,
         prefixes: subnet.prefixes.into_iter().map(|it| it.value).collect(),
         route_table: subnet.route_table.map(RouteTableIndex),
+        security_group: None,
     });
     Vnet {
         id: draft.named.id,
         location: draft.location,
         address_space: draft.space.into_iter().map(|it| it.value).collect(),
         subnets: subnets.collect(),
+        flow_timeout_minutes: None,
     }
 }
 
@@ -88,6 +93,9 @@ fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Optio
             subnet: SubnetIndex(subnet),
             addresses: draft.addresses,
             enable_ip_forwarding: draft.enable_ip_forwarding,
+            security_group: None,
+            application_security_groups: Vec::new(),
+            disable_tcp_state_tracking: false,
             mac: draft.mac,
             host: HostIndex(placement.host),
             interface: placement.interface,

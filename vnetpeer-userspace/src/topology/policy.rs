@@ -1,0 +1,59 @@
+//! Security rules, from the model to classifiers of bit vectors.
+//!
+//! [`Policy`] is one group in one direction with everything resolved: default rules are in it, tags
+//! stand for prefixes or for a class of addresses, application security groups for the addresses of
+//! their members. It is what `Desired` holds, what effective rules are shown from, and what the
+//! classifier is built from.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use vnetpeer_common::types::RuleId;
+
+use super::model::{Access, Direction, PortRange, RuleProtocol};
+
+/// The rules of one policy in the order of evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Seen from the NIC.
+    pub direction: Direction,
+    /// The rules; the first that matches decides. If none does, the packet passes this policy if it is
+    /// one of security admin rules, and is denied if it is a group's (whose last rule matches all).
+    pub rules: Vec<PolicyRule>,
+}
+
+/// A rule with everything resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRule {
+    /// Its number in the datapath.
+    pub id: RuleId,
+    /// Its name in listings, e.g. `securityRules/web` or `defaultSecurityRules/AllowVnetInBound`.
+    pub name: String,
+    /// Its priority.
+    pub priority: u16,
+    /// What it does.
+    pub access: Access,
+    /// Which protocol it matches.
+    pub protocol: RuleProtocol,
+    /// Where a packet comes from.
+    pub source: Matched,
+    /// Source ports.
+    pub source_ports: Vec<PortRange>,
+    /// Where it goes.
+    pub destination: Matched,
+    /// Destination ports.
+    pub destination_ports: Vec<PortRange>,
+}
+
+/// The addresses that one end of a resolved rule matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// Every address.
+    Any,
+    /// The addresses in these prefixes.
+    Prefixes(BTreeSet<IpNet>),
+    /// The addresses of tag `VirtualNetwork`, as the route lookup says.
+    VirtualNetwork,
+    /// The addresses of tag `Internet`, as the route lookup says.
+    Internet,
+}
