@@ -24,8 +24,23 @@ pub const VTEPS: u32 = 16;
 /// Rows of drop counters.
 pub const DROP_SLOTS: u32 = 16;
 
+/// Highest policy id plus one.
+pub const POLICIES: u32 = 64;
+/// Classifiers.
+pub const CLASSIFIERS: u32 = 64;
+/// Bit vectors.
+pub const ROWS: u32 = 8_192;
+/// Highest rule id plus one.
+pub const RULES: u32 = 8_192;
+/// Flows of each family.
+pub const FLOWS: u32 = 4_096;
+/// Sets of the flow cache, per CPU.
+pub const CACHE_SETS: u32 = 16;
+/// CPUs that have a part of the flow cache.
+pub const CPUS: u32 = 256;
+
 /// The capacity of each map whose default is not used.
-pub const ALL: [(&str, u32); 11] = [
+pub const ALL: [(&str, u32); 21] = [
     (maps::IFACES, INTERFACES),
     (maps::NICS, NICS),
     (maps::VNETS, VNETS),
@@ -37,4 +52,14 @@ pub const ALL: [(&str, u32); 11] = [
     (maps::METERS, LINKS),
     (maps::VTEPS, VTEPS),
     (maps::DROPS, DROP_SLOTS * DROP_REASONS_MAX),
+    (maps::FILTERS, DROP_SLOTS),
+    (maps::POLICIES, POLICIES),
+    (maps::CLASSIFIERS, CLASSIFIERS),
+    (maps::ROWS, ROWS),
+    (maps::RULE_HITS, RULES),
+    (maps::FLOWS_V4, FLOWS),
+    (maps::FLOWS_V6, FLOWS),
+    (maps::CACHE_V4, CPUS * CACHE_SETS * 2),
+    (maps::CACHE_V6, CPUS * CACHE_SETS * 2),
+    (maps::FRAGMENTS, 1_024),
 ];

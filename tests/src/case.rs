@@ -60,6 +60,8 @@ pub struct Case {
     pub change: fn(&mut World),
     /// Where the frame comes in.
     pub place: Place,
+    /// Frames that came in before, and where; nothing is demanded of them.
+    pub before: Vec<(Place, Vec<u8>)>,
     /// The frame.
     pub input: Vec<u8>,
     /// At which hooks.
@@ -82,6 +84,7 @@ impl Case {
             name,
             change: |_| {},
             place,
+            before: Vec::new(),
             input,
             hooks: Hooks::Both,
             host_only: None,
@@ -116,6 +119,21 @@ impl Case {
     #[must_use]
     pub fn with(mut self, change: fn(&mut World)) -> Self {
         self.change = change;
+        self
+    }
+
+    /// After this frame has come in at the same place.
+    #[must_use]
+    pub fn after(mut self, frame: &Packet) -> Self {
+        self.before.push((self.place, frame.bytes()));
+        self
+    }
+
+    /// After this machine has sent this packet.
+    #[must_use]
+    pub fn after_from(mut self, vm: &Vm, packet: Packet) -> Self {
+        let frame = packet.between(vm.mac, vnetpeer_common::types::Mac::ROUTER);
+        self.before.push((Place::Workload(vm.ifindex()), frame.bytes()));
         self
     }
 

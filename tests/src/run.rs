@@ -58,11 +58,19 @@ impl Case {
         }
     }
 
+    /// Runs the case's frames on these tables and returns what became of the last.
+    pub fn run_on(&self, tables: &HostTables, hook: Hook) -> HostRun {
+        for (place, frame) in &self.before {
+            host(tables, *place, hook, frame);
+        }
+        host(tables, self.place, hook, &self.input)
+    }
+
     /// Runs the case on the core at one hook; `Err` says what differs.
     pub fn check(&self, hook: Hook) -> Result<(), String> {
         let world = self.world();
         let tables = HostTables::new(world.image());
-        let run = host(&tables, self.place, hook, &self.input);
+        let run = self.run_on(&tables, hook);
         let mut text = String::new();
         let expected = self.verdict(&world);
         if run.verdict != expected {

@@ -7,12 +7,16 @@ use std::{
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, DropCounter, DropEvent, Link, Meter, NextHop, Nic, Node4, Node6,
-        RelationKey, Roots, Vnet, Vtep,
+        AddressKey, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent, Entry, Filter, Flow,
+        FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, Meter, NextHop,
+        Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
-    datapath::Tables,
+    datapath::{
+        Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Tables, admit, classify,
+        keep_fragment, lookup6,
+    },
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
 
 use crate::{capacity, counters::Counters, world::Image};
@@ -34,6 +38,53 @@ impl<V: bytemuck::Zeroable> Array<V> {
     }
 }
 
+/// Entries of the flow cache of one family.
+const CACHE_ENTRIES: usize = capacity::CACHE_SETS as usize * CACHE_WAYS;
+
+fn cache_index(hash: u32, way: u32) -> usize {
+    (hash & (capacity::CACHE_SETS - 1)) as usize * CACHE_WAYS + way as usize
+}
+
+/// The flow table of one family. Flows stay where they are, so that they can be referred to.
+struct FlowTable<K> {
+    places: RefCell<BTreeMap<K, usize>>,
+    flows: Vec<LiveFlow>,
+}
+
+impl<K> Default for FlowTable<K> {
+    fn default() -> Self {
+        let flows = (0..capacity::FLOWS).map(|_| LiveFlow::default()).collect();
+        Self { places: RefCell::default(), flows }
+    }
+}
+
+impl<K: Copy + Ord> FlowTable<K> {
+    fn get(&self, key: &K) -> Option<&LiveFlow> {
+        self.flows.get(*self.places.borrow().get(key)?)
+    }
+
+    fn open(&self, key: &K, flow: &Flow) -> Opened {
+        let mut places = self.places.borrow_mut();
+        let place = places.len();
+        if places.contains_key(key) {
+            return Opened::Exists;
+        }
+        let Some(live) = self.flows.get(place) else { return Opened::Full };
+        places.insert(*key, place);
+        live.set(flow);
+        Opened::Kept
+    }
+}
+
+/// Flows and what is counted about them.
+#[derive(Default)]
+struct Flows {
+    v4: FlowTable<FlowKey4>,
+    v6: FlowTable<FlowKey6>,
+    opened: RefCell<BTreeMap<u32, FlowsOpened>>,
+    hits: RefCell<BTreeMap<RuleId, u64>>,
+}
+
 /// [`Tables`] over an [`Image`].
 pub struct HostTables {
     config: Array<Config>,
@@ -49,6 +100,15 @@ pub struct HostTables {
     relations: BTreeMap<RelationKey, LinkId>,
     vtep_addresses: BTreeMap<Addr, VtepId>,
     addresses: BTreeMap<AddressKey, u32>,
+    filters: Array<Filter>,
+    policies: Array<u32>,
+    classifiers: Array<Classifier>,
+    rows: Array<Row>,
+    flows: Flows,
+    cache4: Vec<LiveCached<FlowKey4>>,
+    cache6: Vec<LiveCached<FlowKey6>>,
+    fragments: RefCell<BTreeMap<FragmentKey, Fragmented>>,
+    jiffies: Cell<u64>,
     counters: RefCell<Counters>,
     events: RefCell<Vec<DropEvent>>,
     lookups: Cell<u64>,
@@ -71,6 +131,15 @@ impl HostTables {
             relations: image.relations,
             vtep_addresses: image.vtep_addresses,
             addresses: image.addresses,
+            filters: Array::new(image.filters, capacity::DROP_SLOTS),
+            policies: Array::new(image.policies, capacity::POLICIES),
+            classifiers: Array::new(image.classifiers, capacity::CLASSIFIERS),
+            rows: Array::new(image.rows, capacity::ROWS),
+            flows: Flows::default(),
+            cache4: (0..CACHE_ENTRIES).map(|_| LiveCached::default()).collect(),
+            cache6: (0..CACHE_ENTRIES).map(|_| LiveCached::default()).collect(),
+            fragments: RefCell::default(),
+            jiffies: Cell::new(1 << 32),
             counters: RefCell::default(),
             events: RefCell::default(),
             lookups: Cell::default(),
@@ -80,6 +149,37 @@ impl HostTables {
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
         self.counters.borrow().clone()
+    }
+
+    /// Flows that NICs opened, by slot.
+    pub fn flows_by_slot(&self) -> BTreeMap<u32, FlowsOpened> {
+        self.flows.opened.borrow().clone()
+    }
+
+    /// How often each rule decided about a flow.
+    pub fn rule_hits(&self) -> BTreeMap<RuleId, u64> {
+        self.flows.hits.borrow().clone()
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, jiffies: u64) {
+        self.jiffies.set(self.jiffies.get() + jiffies);
+    }
+
+    /// Empties the flow cache.
+    pub fn forget_actions(&self) {
+        for entry in &self.cache4 {
+            entry.set(FlowKey4::default(), Default::default());
+        }
+        for entry in &self.cache6 {
+            entry.set(FlowKey6::default(), Default::default());
+        }
+    }
+
+    /// Actions that the flow cache holds.
+    pub fn actions(&self) -> usize {
+        let full4 = self.cache4.iter().filter(|it| it.key() != FlowKey4::default()).count();
+        full4 + self.cache6.iter().filter(|it| it.key() != FlowKey6::default()).count()
     }
 
     /// Takes the events that were reported since the last call.
@@ -159,6 +259,103 @@ impl Tables for HostTables {
         self.addresses.contains_key(&AddressKey::new(nic, addr))
     }
 
+    fn filter(&self, slot: u32) -> Option<&Filter> {
+        self.filters.get(slot)
+    }
+
+    fn policy(&self, id: PolicyId) -> Option<u32> {
+        self.policies.get(id.0).copied()
+    }
+
+    fn classifier(&self, index: u32) -> Option<&Classifier> {
+        self.classifiers.get(index)
+    }
+
+    fn row(&self, index: u32) -> Option<&Row> {
+        self.rows.get(index)
+    }
+
+    fn count_rule(&self, rule: RuleId) {
+        *self.flows.hits.borrow_mut().entry(rule).or_default() += 1;
+    }
+
+    fn flow4(&self, key: FlowKey4) -> Option<&LiveFlow> {
+        self.flows.v4.get(&key)
+    }
+
+    fn flow6(&self, key: FlowKey6) -> Option<&LiveFlow> {
+        self.flows.v6.get(&key)
+    }
+
+    fn open_flow4(&self, key: FlowKey4, flow: Flow) -> Opened {
+        self.flows.v4.open(&key, &flow)
+    }
+
+    fn open_flow6(&self, key: FlowKey6, flow: Flow) -> Opened {
+        self.flows.v6.open(&key, &flow)
+    }
+
+    fn flows_opened(&self, slot: u32) -> Option<FlowsOpened> {
+        let opened = self.flows.opened.borrow().get(&slot).copied();
+        (slot < capacity::DROP_SLOTS).then(|| opened.unwrap_or_default())
+    }
+
+    fn flows_ended(&self, slot: u32) -> Option<FlowsEnded> {
+        (slot < capacity::DROP_SLOTS).then(FlowsEnded::default)
+    }
+
+    fn count_opened(&self, slot: u32) {
+        self.flows.opened.borrow_mut().entry(slot).or_default().opened += 1;
+    }
+
+    fn count_replied(&self, slot: u32) {
+        self.flows.opened.borrow_mut().entry(slot).or_default().replied += 1;
+    }
+
+    fn fragmented(&self, key: FragmentKey) -> Option<Fragmented> {
+        self.fragments.borrow().get(&key).copied()
+    }
+
+    fn keep_fragmented(&self, key: FragmentKey, packet: &Fragmented) {
+        self.fragments.borrow_mut().insert(key, *packet);
+    }
+
+    fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
+        self.cache4.get(cache_index(hash, way))
+    }
+
+    fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
+        self.cache6.get(cache_index(hash, way))
+    }
+
+    fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
+        admit(self, query)
+    }
+
+    fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
+        admit(self, query)
+    }
+
+    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
+        keep_fragment(self, query, id);
+    }
+
+    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
+        keep_fragment(self, query, id);
+    }
+
+    fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
+        lookup6(self, root, address)
+    }
+
+    fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry {
+        classify(self, index, query, case)
+    }
+
+    fn classify6(&self, index: u32, query: &FlowQuery<V6>, case: Case) -> RuleEntry {
+        classify(self, index, query, case)
+    }
+
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64) {
         self.meter(link, |meter| {
             meter.egress_packets += packets;
@@ -182,11 +379,13 @@ impl Tables for HostTables {
         before
     }
 
-    fn report(&self, event: &DropEvent) {
-        self.events.borrow_mut().push(*event);
+    fn report(&self, describe: impl FnOnce(&mut DropEvent)) {
+        let mut event = DropEvent::default();
+        describe(&mut event);
+        self.events.borrow_mut().push(DropEvent { jiffies: 0, ..event });
     }
 
     fn jiffies(&self) -> u64 {
-        0
+        self.jiffies.get()
     }
 }

@@ -23,12 +23,17 @@ pub struct Budget {
 }
 
 /// One budget per program.
-pub const BUDGETS: [Budget; 5] = [
+pub const BUDGETS: [Budget; 10] = [
+    Budget { name: "vnp_clock", verified: 50, stack: 32 },
     Budget { name: "vnp_tc_deliver", verified: 500, stack: 64 },
-    Budget { name: "vnp_tc_in", verified: 60_000, stack: 400 },
-    Budget { name: "vnp_tc_out", verified: 400_000, stack: 448 },
-    Budget { name: "vnp_xdp_in", verified: 30_000, stack: 400 },
-    Budget { name: "vnp_xdp_out", verified: 120_000, stack: 448 },
+    Budget { name: "vnp_tc_in", verified: 220_000, stack: 320 },
+    Budget { name: "vnp_tc_out", verified: 6_000, stack: 224 },
+    Budget { name: "vnp_tc_out_other", verified: 90_000, stack: 352 },
+    Budget { name: "vnp_tc_out_v6", verified: 300_000, stack: 352 },
+    Budget { name: "vnp_xdp_in", verified: 180_000, stack: 320 },
+    Budget { name: "vnp_xdp_out", verified: 4_000, stack: 192 },
+    Budget { name: "vnp_xdp_out_other", verified: 70_000, stack: 352 },
+    Budget { name: "vnp_xdp_out_v6", verified: 200_000, stack: 352 },
 ];
 
 /// What one program costs.

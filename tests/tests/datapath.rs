@@ -15,8 +15,8 @@ macro_rules! topics {
 }
 
 topics! {
-    arp decap encap malformed metering mtu neighbor peering routes service_chain spoof
-    tunnel_security
+    arp decap encap flows fragments malformed metering mtu neighbor peering policies routes
+    service_chain spoof tunnel_security
 }
 
 #[test]

@@ -8,11 +8,15 @@ use std::{env, fmt::Write as _, fs, mem::offset_of, path::PathBuf};
 use aya_obj::{Object, maps::Map};
 use vnetpeer_common::{
     abi::{
-        ABI_VERSION, AddressKey, Config, DROP_REASONS_MAX, DropCounter, DropEvent, Link, Meter,
-        NextHop, Nic, Node4, Node6, RelationKey, Roots, TRIE_FANOUT, Vnet, Vtep, link_flags, maps,
-        next_hop_kind, nic_flags, vnet_flags, vtep_flags,
+        ABI_VERSION, Action, AddressKey, CACHE_WAYS, Cached4, Cached6, Classifier, Config,
+        DROP_REASONS_MAX, DropCounter, DropEvent, FRAGMENT_BUCKETS, Filter, Flow, FlowKey4,
+        FlowKey6, FlowsEnded, FlowsOpened, Fragmented, Link, Meter, NextHop, Nic, Node4, Node6,
+        RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT, Vnet, Vtep,
+        address_class, filter_flags, link_flags, maps, next_hop_kind, next_program, nic_flags,
+        protocol_class, vnet_flags, vtep_flags,
     },
     reason::DropReason,
+    types::RuleId,
 };
 use vnetpeer_tests::object;
 
@@ -42,13 +46,16 @@ macro_rules! numbers {
 
 fn types() -> String {
     let mut text = format!("ABI_VERSION {ABI_VERSION}\n\n");
-    layout!(text, Config: vtep event_mask reserved);
-    layout!(text, Nic: flags vnet vtep table ifindex slot mac mtu ipv4 gateway_ipv4 ipv6 reserved);
+    layout!(text, Config: vtep event_mask tick_rate epoch cache_mask reserved);
+    layout!(
+        text,
+        Nic: flags vnet vtep table ifindex slot mac mtu ipv4 gateway_ipv4 ipv6 epoch reserved
+    );
     layout!(text, Vnet: flags reserved endpoints peers);
     layout!(text, Roots: v4 v6);
     layout!(text, Node4: children);
     layout!(text, Node6: prefix mask fallback word shift reserved children);
-    layout!(text, NextHop: kind target link reverse);
+    layout!(text, NextHop: kind class target link reverse);
     layout!(text, Link: flags vnet remote reverse);
     layout!(text, RelationKey: vnet remote);
     layout!(text, Vtep: flags ifindex local remote src_mac dst_mac mtu reserved other reserved2);
@@ -58,8 +65,9 @@ fn types() -> String {
     layout!(
         text,
         DropEvent: jiffies nic source_nic reason link len protocol reserved src_port dst_port
-        reserved2 src dst
+        reserved2 rule src dst
     );
+    security_types(&mut text);
     text.push('\n');
     numbers!(text, nic_flags: PRESENT FORWARDING MORE_ADDRESSES DELIVER_PEER DELIVER_XDP);
     numbers!(text, vnet_flags: HOSTED);
@@ -71,6 +79,45 @@ fn types() -> String {
         let _ = writeln!(text, "reason {:>2} {}", reason.number(), reason.name());
     }
     text
+}
+
+/// Policies and flows.
+fn security_types(text: &mut String) {
+    layout!(text, Row: summary words);
+    layout!(text, Classifier: source destination source_port destination_port kinds rules);
+    layout!(
+        text,
+        Filter: outbound inbound flags generation idle_timeout flows_max half_open_max reserved
+    );
+    layout!(text, FlowKey4: local remote ports nic_protocol);
+    layout!(text, FlowKey6: local remote ports nic_protocol);
+    layout!(
+        text,
+        Flow: last_seen opened rules generation inbound protocol reserved replied closed_by_opener
+        closed_by_other reset
+    );
+    layout!(text, FlowsOpened: opened replied);
+    layout!(text, FlowsEnded: ended half_open);
+    layout!(text, Fragmented: src dst seen id ports protocol reserved);
+    layout!(
+        text,
+        Action: epoch link computed reverse target via detail mac mtu is_remote source
+    );
+    layout!(text, Cached4: key action);
+    layout!(text, Cached6: key action reserved);
+    numbers!(text, protocol_class: TCP UDP ICMP ESP AH OTHER COUNT);
+    numbers!(text, address_class: NEITHER VIRTUAL_NETWORK INTERNET COUNT);
+    numbers!(text, filter_flags: LOOSE_TCP);
+    numbers!(text, next_program: OTHER IPV6);
+    let rule = [RuleEntry::deny, RuleEntry::allow, RuleEntry::always_allow];
+    for (name, entry) in ["deny", "allow", "always_allow"].into_iter().zip(rule) {
+        let _ = writeln!(text, "rule {name:<13} {:#x}", entry(RuleId(1)).bits());
+    }
+    let _ = writeln!(
+        text,
+        "RULES_MAX {RULES_MAX} STAGES {STAGES} FRAGMENT_BUCKETS {FRAGMENT_BUCKETS} CACHE_WAYS \
+         {CACHE_WAYS}"
+    );
 }
 
 /// Whether the map holds the compiler's constants, which belong to one object and to no ABI.
@@ -131,6 +178,22 @@ fn names_fit_the_kernel_and_are_those_of_the_object() {
         maps::DROPS,
         maps::EVENTS,
         maps::EVENTS_LOST,
+        maps::FILTERS,
+        maps::POLICIES,
+        maps::CLASSIFIERS,
+        maps::ROWS,
+        maps::RULE_HITS,
+        maps::FLOWS_V4,
+        maps::FLOWS_V6,
+        maps::FLOWS_OPENED,
+        maps::FLOWS_ENDED,
+        maps::CACHE_V4,
+        maps::CACHE_V6,
+        maps::FRAGMENTS,
+        maps::NEXT_TC,
+        maps::NEXT_XDP,
+        maps::CLOCK,
+        maps::SCRATCH,
     ];
     let object = Object::parse(&object::programs()).unwrap();
     for name in names {

@@ -7,7 +7,7 @@ use vnetpeer_tests::{
     frame::{Hook, Skb},
     kernel::{self, Action, Kernel, Program},
     packet::diff,
-    run::{self, HostRun},
+    run::HostRun,
     tables::HostTables,
 };
 
@@ -27,7 +27,7 @@ fn check_topic(cases: &[Case]) {
                 (Hook::Tc(_), Hooks::Tc(skb)) => Hook::Tc(skb),
                 _ => continue,
             };
-            let host = run::host(&HostTables::new(image.clone()), case.place, hook, &case.input);
+            let host = case.run_on(&HostTables::new(image.clone()), hook);
             if let Err(text) = compare(&mut kernel, case, hook, &host) {
                 failures.push(format!("{} at {hook:?}:\n{text}", case.name));
             }
@@ -39,16 +39,14 @@ fn check_topic(cases: &[Case]) {
 /// Runs the case's frame through the program for this hook; `Err` says how it differs from the host's
 /// run, which has been judged by the case itself.
 fn compare(kernel: &mut Kernel, case: &Case, hook: Hook, host: &HostRun) -> Result<(), String> {
-    let (program, gso_size) = match (case.place, hook) {
-        (Place::Workload(_), Hook::Xdp) => (Program::XdpOut, 0),
-        (Place::Underlay, Hook::Xdp) => (Program::XdpIn, 0),
-        (Place::Workload(_), Hook::Tc(skb)) => (Program::TcOut, skb.gso_size),
-        (Place::Underlay, Hook::Tc(skb)) => (Program::TcIn, skb.gso_size),
-    };
-    kernel.stand_on(match case.place {
-        Place::Workload(ifindex) => Some(ifindex),
-        Place::Underlay => None,
-    });
+    let gso_size = if let Hook::Tc(skb) = hook { skb.gso_size } else { 0 };
+    kernel.forget_flows();
+    for (place, frame) in &case.before {
+        let program = stand(kernel, *place, hook);
+        kernel.run(program, frame, 0).map_err(|error| error.to_string())?;
+    }
+    let program = stand(kernel, case.place, hook);
+    kernel.take_events();
     let before = kernel.counters();
     let outcome = kernel.run(program, &case.input, gso_size).map_err(|error| error.to_string())?;
     let counters: Counters = kernel.counters().since(&before);
@@ -69,6 +67,20 @@ fn compare(kernel: &mut Kernel, case: &Case, hook: Hook, host: &HostRun) -> Resu
     Ok(())
 }
 
+/// Lets the next frame come in at a place, and says which program looks at it.
+fn stand(kernel: &mut Kernel, place: Place, hook: Hook) -> Program {
+    kernel.stand_on(match place {
+        Place::Workload(ifindex) => Some(ifindex),
+        Place::Underlay => None,
+    });
+    match (place, hook) {
+        (Place::Workload(_), Hook::Xdp) => Program::XdpOut,
+        (Place::Underlay, Hook::Xdp) => Program::XdpIn,
+        (Place::Workload(_), Hook::Tc(_)) => Program::TcOut,
+        (Place::Underlay, Hook::Tc(_)) => Program::TcIn,
+    }
+}
+
 /// One test per topic, whose path names its area.
 macro_rules! topics {
     ($($topic:ident)*) => {
@@ -82,8 +94,8 @@ macro_rules! topics {
 }
 
 topics! {
-    arp decap encap malformed metering mtu neighbor peering routes service_chain spoof
-    tunnel_security
+    arp decap encap flows fragments malformed metering mtu neighbor peering policies routes
+    service_chain spoof tunnel_security
 }
 
 /// Behind XDP, a frame without a note is the host's own on the underlay and nobody's on a workload's

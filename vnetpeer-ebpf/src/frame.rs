@@ -53,6 +53,12 @@ impl XdpFrame {
         Self { ctx: ctx.ctx }
     }
 
+    /// The context, for another program.
+    #[inline(always)]
+    pub(crate) const fn ctx(&self) -> *mut xdp_md {
+        self.ctx
+    }
+
     #[inline(always)]
     fn at<T>(&self, offset: usize) -> Option<*mut T> {
         // SAFETY: the context pointer is valid while the program runs.
@@ -178,6 +184,12 @@ impl TcFrame {
     #[inline(always)]
     pub(crate) fn new(ctx: TcContext) -> Self {
         Self { skb: ctx.skb.skb }
+    }
+
+    /// The context, for another program.
+    #[inline(always)]
+    pub(crate) const fn ctx(&self) -> *mut __sk_buff {
+        self.skb
     }
 
     #[inline(always)]

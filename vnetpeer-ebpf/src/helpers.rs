@@ -1,15 +1,21 @@
 //! Safe wrappers of the kernel helpers that the programs call, and the note from XDP to TC.
 
 use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, xdp_action},
-    helpers::generated::{bpf_jiffies64, bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer},
+    bindings::{__sk_buff, TC_ACT_SHOT, xdp_action, xdp_md},
+    helpers::generated::{
+        bpf_get_smp_processor_id, bpf_jiffies64, bpf_redirect, bpf_redirect_neigh,
+        bpf_redirect_peer,
+    },
     programs::{TcContext, XdpContext},
 };
 use bytemuck::{Pod, Zeroable};
 use vnetpeer_common::{
+    abi::next_program,
     datapath::{Delivery, Transmission, Verdict},
     types::NicId,
 };
+
+use crate::maps;
 
 /// The interface that a packet came in on.
 #[inline(always)]
@@ -56,6 +62,61 @@ fn action(result: i64) -> i32 {
 pub(crate) fn xdp_redirect(ifindex: u32) -> u32 {
     // SAFETY: the helper takes any index; an unknown one drops the frame.
     u32::try_from(unsafe { bpf_redirect(ifindex, 0) }).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// Goes on in the program for the frame's family, and comes back only if that is missing.
+#[inline(always)]
+pub(crate) fn tc_continue(skb: *mut __sk_buff, is_v6: bool) {
+    let ctx = TcContext::new(skb);
+    // SAFETY: the programs of the array take the same context. The two calls have constant indices,
+    // which the JIT makes direct jumps of.
+    unsafe {
+        let _missing = if is_v6 {
+            maps::NEXT_TC.tail_call(&ctx, next_program::IPV6)
+        } else {
+            maps::NEXT_TC.tail_call(&ctx, next_program::OTHER)
+        };
+    }
+}
+
+/// As [`tc_continue`] for XDP.
+#[inline(always)]
+pub(crate) fn xdp_continue(md: *mut xdp_md, is_v6: bool) {
+    let ctx = XdpContext::new(md);
+    // SAFETY: see `tc_continue`.
+    unsafe {
+        let _missing = if is_v6 {
+            maps::NEXT_XDP.tail_call(&ctx, next_program::IPV6)
+        } else {
+            maps::NEXT_XDP.tail_call(&ctx, next_program::OTHER)
+        };
+    }
+}
+
+/// Adds one to a counter that CPUs share. The target has the instruction, but Rust's atomic types lack
+/// the operation there.
+///
+/// # Safety
+///
+/// `counter` is a counter in a map's value, which nobody changes otherwise.
+#[inline(always)]
+pub(crate) unsafe fn atomic_increment(counter: *mut u64) {
+    // SAFETY: the caller's pointer is valid and aligned; the instruction touches nothing else.
+    unsafe {
+        core::arch::asm!(
+            "lock *(u64 *)({counter} + 0) += {one}",
+            counter = in(reg) counter,
+            one = in(reg) 1_u64,
+            options(nostack),
+        );
+    }
+}
+
+/// The CPU that runs the program.
+#[inline(always)]
+pub(crate) fn cpu() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { bpf_get_smp_processor_id() }
 }
 
 /// Kernel jiffies.

@@ -1,12 +1,15 @@
 //! The programs: one per hook and direction. They turn the core's verdict into an action and decide
 //! nothing themselves.
 //!
-//! - `vnp_tc_out`, `vnp_xdp_out`: a workload's interface; what the workload sends.
+//! - `vnp_tc_out`, `vnp_xdp_out`: a workload's interface; what the workload sends. They serve what the
+//!   flow cache knows and leave the rest to `…_out_other` and `…_out_v6` by a tail call.
 //! - `vnp_tc_in`, `vnp_xdp_in`: the underlay interface; what other hosts send.
+//! - `vnp_clock`: no hook; tells user space the time.
 //! - `vnp_tc_deliver`: behind an XDP program on the same interface; finishes what XDP cannot, from the
 //!   note that the XDP program left beside the packet.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
 #![expect(
     missing_docs,
     unreachable_pub,
@@ -23,6 +26,7 @@
 )]
 
 mod frame;
+mod functions;
 mod helpers;
 mod maps;
 mod tables;
@@ -34,7 +38,10 @@ use aya_ebpf::{
 };
 use vnetpeer_common::{
     abi::{nic_flags, vtep_flags},
-    datapath::{Delivery, Tables, Transmission, Verdict, inbound, outbound},
+    datapath::{
+        Delivery, Tables, Transmission, Verdict, inbound, is_v6, outbound_cached, outbound_other,
+        outbound_v6,
+    },
 };
 
 use crate::{
@@ -48,10 +55,29 @@ use crate::{
 pub fn vnp_tc_out(ctx: TcContext) -> i32 {
     let ifindex = helpers::tc_ifindex(&ctx);
     let mut frame = TcFrame::new(ctx);
-    match outbound(&mut frame, &Maps, ifindex) {
-        Verdict::Pass => TC_ACT_UNSPEC,
-        verdict => tc_action(&frame, verdict, ifindex),
+    if let Some(verdict) = outbound_cached(&mut frame, &Maps, ifindex) {
+        return tc_action(&frame, verdict, ifindex);
     }
+    helpers::tc_continue(frame.ctx(), is_v6(&frame));
+    TC_ACT_SHOT
+}
+
+/// Behind [`vnp_tc_out`]: everything but IPv6.
+#[classifier]
+pub fn vnp_tc_out_other(ctx: TcContext) -> i32 {
+    let ifindex = helpers::tc_ifindex(&ctx);
+    let mut frame = TcFrame::new(ctx);
+    let verdict = outbound_other(&mut frame, &Maps, ifindex);
+    tc_action(&frame, verdict, ifindex)
+}
+
+/// Behind [`vnp_tc_out`]: IPv6.
+#[classifier]
+pub fn vnp_tc_out_v6(ctx: TcContext) -> i32 {
+    let ifindex = helpers::tc_ifindex(&ctx);
+    let mut frame = TcFrame::new(ctx);
+    let verdict = outbound_v6(&mut frame, &Maps, ifindex);
+    tc_action(&frame, verdict, ifindex)
 }
 
 /// TC, ingress of the underlay interface.
@@ -68,19 +94,38 @@ pub fn vnp_tc_in(ctx: TcContext) -> i32 {
 pub fn vnp_xdp_out(ctx: XdpContext) -> u32 {
     let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
-    match outbound(&mut frame, &Maps, ifindex) {
-        // Not XDP_TX: a veth does not wake its peer for that unless the peer has a program too.
-        Verdict::Reply => helpers::xdp_redirect(ifindex),
-        verdict => xdp_act(&frame, verdict),
+    if let Some(verdict) = outbound_cached(&mut frame, &Maps, ifindex) {
+        return xdp_act(&frame, verdict, ifindex);
     }
+    helpers::xdp_continue(frame.ctx(), is_v6(&frame));
+    xdp_action::XDP_ABORTED
+}
+
+/// Behind [`vnp_xdp_out`]: everything but IPv6.
+#[xdp]
+pub fn vnp_xdp_out_other(ctx: XdpContext) -> u32 {
+    let ifindex = helpers::xdp_ifindex(&ctx);
+    let mut frame = XdpFrame::new(ctx);
+    let verdict = outbound_other(&mut frame, &Maps, ifindex);
+    xdp_act(&frame, verdict, ifindex)
+}
+
+/// Behind [`vnp_xdp_out`]: IPv6.
+#[xdp]
+pub fn vnp_xdp_out_v6(ctx: XdpContext) -> u32 {
+    let ifindex = helpers::xdp_ifindex(&ctx);
+    let mut frame = XdpFrame::new(ctx);
+    let verdict = outbound_v6(&mut frame, &Maps, ifindex);
+    xdp_act(&frame, verdict, ifindex)
 }
 
 /// XDP on the underlay interface.
 #[xdp]
 pub fn vnp_xdp_in(ctx: XdpContext) -> u32 {
+    let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
     let verdict = inbound(&mut frame, &Maps);
-    xdp_act(&frame, verdict)
+    xdp_act(&frame, verdict, ifindex)
 }
 
 /// TC, ingress of an interface that an XDP program handles.
@@ -98,6 +143,16 @@ pub fn vnp_tc_deliver(ctx: TcContext) -> i32 {
         None if Maps.nic_of_interface(ifindex).is_some() => TC_ACT_SHOT,
         None => TC_ACT_UNSPEC,
     }
+}
+
+/// Stores the time by which flows are stamped. User space runs it; it is never attached.
+#[classifier]
+pub fn vnp_clock(_ctx: TcContext) -> i32 {
+    if let Some(clock) = maps::CLOCK.get_ptr_mut(0) {
+        // SAFETY: a single aligned store into a value that lives as long as the map.
+        unsafe { *clock = helpers::jiffies() };
+    }
+    TC_ACT_UNSPEC
 }
 
 #[inline(always)]
@@ -134,7 +189,7 @@ fn transmit(to: Transmission) -> i32 {
 /// XDP redirects where the target takes such frames; the rest goes up the stack of this interface
 /// with a note for [`vnp_tc_deliver`], which also lets GRO merge it first.
 #[inline(always)]
-fn xdp_act(frame: &XdpFrame, verdict: Verdict) -> u32 {
+fn xdp_act(frame: &XdpFrame, verdict: Verdict, ifindex: u32) -> u32 {
     const TRANSMIT_XDP: u32 = vtep_flags::RESOLVED | vtep_flags::TRANSMIT_XDP;
     match verdict {
         Verdict::Pass => xdp_action::XDP_PASS,
@@ -146,7 +201,8 @@ fn xdp_act(frame: &XdpFrame, verdict: Verdict) -> u32 {
         }
         Verdict::Deliver(to) => frame.pass_with_note(Note::deliver(to)),
         Verdict::Transmit(to) => frame.pass_with_note(Note::transmit(to)),
-        Verdict::Reply => xdp_action::XDP_TX,
+        // Not XDP_TX: a veth does not wake its peer for that unless the peer has a program too.
+        Verdict::Reply => helpers::xdp_redirect(ifindex),
         Verdict::Drop(_) => xdp_action::XDP_DROP,
     }
 }

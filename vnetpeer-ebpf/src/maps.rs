@@ -1,13 +1,16 @@
 //! All maps. The loader may raise capacities before they are created, never the layouts.
 
 use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf},
 };
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, DROP_REASONS_MAX, DropCounter, Link, Meter, NextHop, Nic, Node4, Node6,
-        RelationKey, Roots, Vnet, Vtep, capacity,
+        AddressKey, CACHE_WAYS, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX,
+        DropCounter, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
+        Fragmented, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
+        capacity,
     },
     types::{Addr, LinkId, NicId, VtepId},
 };
@@ -45,6 +48,56 @@ pub(crate) static METERS: PerCpuArray<Meter> = PerCpuArray::with_max_entries(cap
 #[map]
 pub(crate) static DROPS: PerCpuArray<DropCounter> =
     PerCpuArray::with_max_entries(capacity::DROP_SLOTS * DROP_REASONS_MAX, 0);
+#[map]
+pub(crate) static FILTERS: Array<Filter> = Array::with_max_entries(capacity::DROP_SLOTS, 0);
+#[map]
+pub(crate) static POLICIES: Array<u32> = Array::with_max_entries(capacity::POLICIES, 0);
+#[map]
+pub(crate) static CLASSIFIERS: Array<Classifier> =
+    Array::with_max_entries(capacity::CLASSIFIERS, 0);
+#[map]
+pub(crate) static ROWS: Array<Row> = Array::with_max_entries(capacity::ROWS, 0);
+#[map]
+pub(crate) static RULE_HITS: PerCpuArray<u64> = PerCpuArray::with_max_entries(capacity::RULES, 0);
+#[map]
+pub(crate) static FLOWS_V4: HashMap<FlowKey4, Flow> =
+    HashMap::with_max_entries(capacity::FLOWS_V4, 0);
+#[map]
+pub(crate) static FLOWS_V6: HashMap<FlowKey6, Flow> =
+    HashMap::with_max_entries(capacity::FLOWS_V6, 0);
+#[map]
+pub(crate) static FLOWS_OPENED: Array<FlowsOpened> =
+    Array::with_max_entries(capacity::DROP_SLOTS, 0);
+#[map]
+pub(crate) static FLOWS_ENDED: Array<FlowsEnded> = Array::with_max_entries(capacity::DROP_SLOTS, 0);
+// One shard: the loader makes one for each CPU.
+#[map]
+pub(crate) static CACHE_V4: Array<Cached4> =
+    Array::with_max_entries(capacity::CACHE_SETS_V4 * CACHE_WAYS as u32, 0);
+#[map]
+pub(crate) static CACHE_V6: Array<Cached6> =
+    Array::with_max_entries(capacity::CACHE_SETS_V6 * CACHE_WAYS as u32, 0);
+#[map]
+pub(crate) static FRAGMENTS: HashMap<FragmentKey, Fragmented> =
+    HashMap::with_max_entries(capacity::FRAGMENTS, BPF_F_NO_PREALLOC);
+/// Keys and values of hash maps on their way to the kernel, which takes them by pointer: the stack has no
+/// room for them.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Scratch {
+    pub(crate) key4: FlowKey4,
+    pub(crate) key6: FlowKey6,
+    pub(crate) flow: Flow,
+}
+
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+pub(crate) static NEXT_TC: ProgramArray = ProgramArray::with_max_entries(2, 0);
+#[map]
+pub(crate) static NEXT_XDP: ProgramArray = ProgramArray::with_max_entries(2, 0);
+#[map]
+pub(crate) static CLOCK: Array<u64> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(capacity::EVENTS, 0);
 #[map]

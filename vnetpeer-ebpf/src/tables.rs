@@ -6,15 +6,38 @@
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, DROP_REASONS_MAX, DropEvent, Link, NextHop, Nic, Node4, Node6,
-        RelationKey, Roots, Vnet, Vtep,
+        AddressKey, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX, DropEvent, Entry, Filter,
+        Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, NextHop,
+        Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
-    datapath::Tables,
+    datapath::{Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Tables},
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
 
-use crate::{helpers, maps};
+use crate::{functions, helpers, maps};
+
+/// `BPF_NOEXIST`: insert only what is not there.
+const NO_EXIST: u64 = 1;
+/// `-EEXIST`.
+const EXISTS: i64 = -17;
+
+#[inline(always)]
+fn opened(inserted: Result<(), i32>) -> Opened {
+    match inserted {
+        Ok(()) => Opened::Kept,
+        Err(error) if i64::from(error) == EXISTS => Opened::Exists,
+        Err(_) => Opened::Full,
+    }
+}
+
+/// Index of an entry in this CPU's shard of the flow cache of a family.
+#[inline(always)]
+fn cache_index(hash: u32, way: u32, family: usize) -> Option<u32> {
+    let mask = *maps::CONFIG.get(0)?.cache_mask.get(family)?;
+    let set = helpers::cpu() * (mask + 1) + (hash & mask);
+    Some(set * CACHE_WAYS as u32 + way)
+}
 
 /// The maps of this host.
 pub(crate) struct Maps;
@@ -90,6 +113,182 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn filter(&self, slot: u32) -> Option<&Filter> {
+        maps::FILTERS.get(slot)
+    }
+
+    #[inline(always)]
+    fn policy(&self, id: PolicyId) -> Option<u32> {
+        maps::POLICIES.get(id.0).copied()
+    }
+
+    #[inline(always)]
+    fn classifier(&self, index: u32) -> Option<&Classifier> {
+        maps::CLASSIFIERS.get(index)
+    }
+
+    #[inline(always)]
+    fn row(&self, index: u32) -> Option<&Row> {
+        maps::ROWS.get(index)
+    }
+
+    #[inline(always)]
+    fn count_rule(&self, rule: RuleId) {
+        if let Some(hits) = maps::RULE_HITS.get_ptr_mut(rule.0) {
+            // SAFETY: the pointer is into this CPU's value, which has one writer.
+            unsafe { *hits += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn flow4(&self, key: FlowKey4) -> Option<&LiveFlow> {
+        let scratch = maps::SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        let flow = unsafe {
+            (*scratch).key4 = key;
+            maps::FLOWS_V4.get_ptr(&(*scratch).key4)
+        };
+        // SAFETY: `LiveFlow` has the layout of `Flow`, and all access goes through its cells. An entry
+        // that is removed meanwhile stays mapped; at worst a packet of an ended flow passes, or a new
+        // flow's clock is moved.
+        flow.map(|flow| unsafe { &*flow.cast() })
+    }
+
+    #[inline(always)]
+    fn flow6(&self, key: FlowKey6) -> Option<&LiveFlow> {
+        let scratch = maps::SCRATCH.get_ptr_mut(0)?;
+        // SAFETY: see `flow4`.
+        let flow = unsafe {
+            (*scratch).key6 = key;
+            maps::FLOWS_V6.get_ptr(&(*scratch).key6)
+        };
+        // SAFETY: see `flow4`.
+        flow.map(|flow| unsafe { &*flow.cast() })
+    }
+
+    #[inline(always)]
+    fn open_flow4(&self, key: FlowKey4, flow: Flow) -> Opened {
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return Opened::Full };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        opened(unsafe {
+            (*scratch).key4 = key;
+            (*scratch).flow = flow;
+            maps::FLOWS_V4.insert(&(*scratch).key4, &(*scratch).flow, NO_EXIST)
+        })
+    }
+
+    #[inline(always)]
+    fn open_flow6(&self, key: FlowKey6, flow: Flow) -> Opened {
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return Opened::Full };
+        // SAFETY: see `open_flow4`.
+        opened(unsafe {
+            (*scratch).key6 = key;
+            (*scratch).flow = flow;
+            maps::FLOWS_V6.insert(&(*scratch).key6, &(*scratch).flow, NO_EXIST)
+        })
+    }
+
+    #[inline(always)]
+    fn flows_opened(&self, slot: u32) -> Option<FlowsOpened> {
+        maps::FLOWS_OPENED.get(slot).copied()
+    }
+
+    #[inline(always)]
+    fn flows_ended(&self, slot: u32) -> Option<FlowsEnded> {
+        maps::FLOWS_ENDED.get(slot).copied()
+    }
+
+    #[inline(always)]
+    fn count_opened(&self, slot: u32) {
+        if let Some(flows) = maps::FLOWS_OPENED.get_ptr_mut(slot) {
+            // SAFETY: the pointer is into the map's value.
+            unsafe { helpers::atomic_increment(&raw mut (*flows).opened) };
+        }
+    }
+
+    #[inline(always)]
+    fn count_replied(&self, slot: u32) {
+        if let Some(flows) = maps::FLOWS_OPENED.get_ptr_mut(slot) {
+            // SAFETY: the pointer is into the map's value.
+            unsafe { helpers::atomic_increment(&raw mut (*flows).replied) };
+        }
+    }
+
+    #[inline(always)]
+    fn fragmented(&self, key: FragmentKey) -> Option<Fragmented> {
+        // SAFETY: copied at once. An update puts another value in place and leaves this one to its
+        // readers until they are done.
+        unsafe { maps::FRAGMENTS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn keep_fragmented(&self, key: FragmentKey, packet: &Fragmented) {
+        // If it cannot be kept, the later fragments are dropped and counted.
+        let _kept = maps::FRAGMENTS.insert(key, packet, 0);
+    }
+
+    #[inline(always)]
+    fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
+        let entry = maps::CACHE_V4.get_ptr(cache_index(hash, way, 0)?)?;
+        // SAFETY: `LiveCached` has the layout of the entry. Only this CPU uses this shard, and all access
+        // goes through cells.
+        Some(unsafe { &*entry.cast() })
+    }
+
+    #[inline(always)]
+    fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
+        let entry = maps::CACHE_V6.get_ptr(cache_index(hash, way, 1)?)?;
+        // SAFETY: see `cached4`; the entry is larger.
+        Some(unsafe { &*entry.cast() })
+    }
+
+    #[inline(always)]
+    fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
+        Admission(functions::vnp_admit_v4(query))
+    }
+
+    #[inline(always)]
+    fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
+        Admission(functions::vnp_admit_v6(query))
+    }
+
+    #[inline(always)]
+    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
+        functions::vnp_keep_fragment_v4(query, id);
+    }
+
+    #[inline(always)]
+    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
+        functions::vnp_keep_fragment_v6(query, id);
+    }
+
+    #[inline(always)]
+    fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
+        let [high, low] = address.halves();
+        u32::try_from(functions::vnp_lookup_v6(root.bits(), high, low)).ok()
+    }
+
+    #[inline(always)]
+    fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry {
+        RuleEntry::from_bits(functions::vnp_classify_v4(
+            index,
+            query,
+            u32::from(case.inbound),
+            case.kind,
+        ))
+    }
+
+    #[inline(always)]
+    fn classify6(&self, index: u32, query: &FlowQuery<V6>, case: Case) -> RuleEntry {
+        RuleEntry::from_bits(functions::vnp_classify_v6(
+            index,
+            query,
+            u32::from(case.inbound),
+            case.kind,
+        ))
+    }
+
+    #[inline(always)]
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64) {
         if let Some(meter) = maps::METERS.get_ptr_mut(link.0) {
             // SAFETY: the pointer is into this CPU's value, which has one writer.
@@ -125,12 +324,18 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn report(&self, event: &DropEvent) {
-        if maps::EVENTS.output::<DropEvent>(event, 0).is_err()
-            && let Some(lost) = maps::EVENTS_LOST.get_ptr_mut(0)
-        {
-            // SAFETY: the pointer is into this CPU's value, which has one writer.
-            unsafe { *lost += 1 };
+    fn report(&self, describe: impl FnOnce(&mut DropEvent)) {
+        match maps::EVENTS.reserve::<DropEvent>(0) {
+            Some(mut place) => {
+                describe(place.write(DropEvent::default()));
+                place.submit(0);
+            }
+            None => {
+                if let Some(lost) = maps::EVENTS_LOST.get_ptr_mut(0) {
+                    // SAFETY: the pointer is into this CPU's value, which has one writer.
+                    unsafe { *lost += 1 };
+                }
+            }
         }
     }
 

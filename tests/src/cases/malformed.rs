@@ -38,7 +38,7 @@ const V6: u64 = 40 + 32 + 80;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    [frames(), ipv4(), fragments(), ipv6(), extensions()].concat()
+    [frames(), ipv4(), ipv6(), extensions()].concat()
 }
 
 fn frames() -> Vec<Case> {
@@ -131,34 +131,6 @@ fn ipv4() -> Vec<Case> {
             Packet::v4(a.v4, b.v4).udp(67, 68, 8).ip4(|ip| ip.options = vec![1; 12]),
             DropReason::DhcpServer,
             20 + 12 + 16,
-        ),
-    ]
-}
-
-fn fragments() -> Vec<Case> {
-    let first = v4().ip4(|ip| ip.fragment = 0x2000);
-    // Starts with what would be the ports of a DHCP server.
-    let later = Packet::v4(TENANT_A_VM1.v4, TENANT_B_VM1.v4)
-        .transport(Transport::Raw { protocol: 17, bytes: vec![0, 67, 0, 68, 9, 9] })
-        .ip4(|ip| ip.fragment = 1);
-    let tiny = Packet::v4(TENANT_A_VM1.v4, TENANT_B_VM1.v4)
-        .transport(Transport::Raw { protocol: 17, bytes: vec![0, 67] });
-    vec![
-        crosses("malformed: not at all, a first fragment", first),
-        crosses("malformed: not at all, a later fragment", later),
-        crosses("malformed: not at all, a tiny later one", tiny.clone().ip4(|ip| ip.fragment = 2)),
-        dropped(
-            "malformed: a first fragment without ports",
-            tiny.ip4(|ip| ip.fragment = 0x2000),
-            DropReason::Malformed,
-            22,
-        ),
-        crosses("malformed: not at all, IPv6 first fragment", v6().ip6(|ip| ip.fragment(1))),
-        crosses(
-            "malformed: not at all, IPv6 later fragment",
-            Packet::v6(TENANT_A_VM1.v6, TENANT_B_VM1.v6)
-                .transport(Transport::Raw { protocol: 17, bytes: vec![2, 35, 2, 34] })
-                .ip6(|ip| ip.fragment(0x0008)),
         ),
     ]
 }

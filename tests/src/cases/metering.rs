@@ -38,18 +38,19 @@ fn single() -> Vec<Case> {
         case("metering: options are", v4(8).ip4(|ip| ip.options = vec![1; 8]), 44),
         case("metering: the IPv6 header is", v6(1000), 1048),
         case("metering: extension headers are", v6(8).ip6(|ip| ip.options(0, 16)), 72),
-        case("metering: every fragment is", later_fragment(), 20 + 100),
+        case("metering: every fragment is", fragment(0x2019, 200..300), 20 + 100)
+            .after(&sent(a, fragment(0x2000, 0..200))),
         Case::from_vm("metering: a dropped packet is not", a, &sent(a, v4(8)))
             .with(|world| world.set_link(B_TO_A, 0))
-            .drops(a.slot(), DropReason::PeeringNotConnected, 36),
+            .drops(b.slot(), DropReason::PeeringNotConnected, 36),
     ]
 }
 
-/// A fragment in the middle of a datagram.
-fn later_fragment() -> Packet {
+/// A part of a datagram, with this offset and flags.
+fn fragment(field: u16, part: std::ops::Range<usize>) -> Packet {
     Packet::v4(TENANT_A_VM1.v4, TENANT_B_VM1.v4).udp(1, 2, 400).ip4(|ip| {
-        ip.fragment = 0x2019;
-        ip.part = Some(200..300);
+        ip.fragment = field;
+        ip.part = Some(part);
     })
 }
 
@@ -64,7 +65,8 @@ fn local() -> Vec<Case> {
     };
     let v4 = |len| Packet::v4(a.v4, b.v4).tcp(1, 2, len);
     let v6 = |len| Packet::v6(a.v6, b.v6).tcp(1, 2, len);
-    let bare = Transport::Tcp { src: 1, dst: 2, options: Vec::new(), payload: vec![5; 3000] };
+    let bare =
+        Transport::Tcp { src: 1, dst: 2, flags: 0x10, options: Vec::new(), payload: vec![5; 3000] };
     let udp = Packet::v4(a.v4, b.v4).udp(1, 2, 3000);
     let unknown_len = v4(3000).ip4(|ip| ip.total_len = Some(0));
     vec![

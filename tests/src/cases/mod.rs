@@ -3,11 +3,14 @@
 pub mod arp;
 pub mod decap;
 pub mod encap;
+pub mod flows;
+pub mod fragments;
 pub mod malformed;
 pub mod metering;
 pub mod mtu;
 pub mod neighbor;
 pub mod peering;
+pub mod policies;
 pub mod routes;
 pub mod service_chain;
 pub mod spoof;
@@ -29,11 +32,14 @@ pub fn all() -> Vec<Case> {
         arp::cases(),
         decap::cases(),
         encap::cases(),
+        flows::cases(),
+        fragments::cases(),
         malformed::cases(),
         metering::cases(),
         mtu::cases(),
         neighbor::cases(),
         peering::cases(),
+        policies::cases(),
         routes::cases(),
         service_chain::cases(),
         spoof::cases(),

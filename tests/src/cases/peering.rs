@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use vnetpeer_common::{
-    abi::{NextHop, link_flags, next_hop_kind},
+    abi::{NextHop, address_class::VIRTUAL_NETWORK, link_flags, next_hop_kind},
     reason::DropReason,
     types::LinkId,
 };
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// A case between two machines of this host that ends in a drop.
-fn dropped(name: &'static str, from: &Vm, packet: Packet, reason: DropReason) -> Case {
+/// A case between two machines of this host that ends in a drop on the side of `at`.
+fn dropped(name: &'static str, from: &Vm, at: &Vm, packet: Packet, reason: DropReason) -> Case {
     let len = packet.len();
-    Case::from_vm(name, from, &sent(from, packet)).drops(from.slot(), reason, len)
+    Case::from_vm(name, from, &sent(from, packet)).drops(at.slot(), reason, len)
 }
 
 /// The cases.
@@ -75,28 +75,28 @@ fn connected() -> Vec<Case> {
 }
 
 fn to_b(link: LinkId, reverse: LinkId) -> NextHop {
-    NextHop { kind: next_hop_kind::VNET, target: TENANT_B.0, link, reverse }
+    NextHop { kind: next_hop_kind::VNET, class: VIRTUAL_NETWORK, target: TENANT_B.0, link, reverse }
 }
 
 fn switched_off() -> Vec<Case> {
     let (a, b) = (&TENANT_A_VM1, &TENANT_B_VM1);
-    let case = |name, reason| dropped(name, a, udp4(a, b), reason);
+    let case = |name, at, reason| dropped(name, a, at, udp4(a, b), reason);
     vec![
-        case("peering: own side not Connected", DropReason::PeeringNotConnected)
+        case("peering: own side not Connected", a, DropReason::PeeringNotConnected)
             .with(|world| world.set_link(A_TO_B, link_flags::ALLOW_ACCESS))
             .blames(A_TO_B),
-        case("peering: other side not Connected", DropReason::PeeringNotConnected)
+        case("peering: other side not Connected", b, DropReason::PeeringNotConnected)
             .with(|world| world.set_link(B_TO_A, link_flags::ALLOW_ACCESS))
             .blames(B_TO_A),
-        case("peering: own side denies access", DropReason::VirtualNetworkAccessDenied)
+        case("peering: own side denies access", a, DropReason::VirtualNetworkAccessDenied)
             .with(|world| world.set_link(A_TO_B, link_flags::CONNECTED))
             .blames(A_TO_B),
-        case("peering: other side denies access", DropReason::VirtualNetworkAccessDenied)
+        case("peering: other side denies access", b, DropReason::VirtualNetworkAccessDenied)
             .with(|world| world.set_link(B_TO_A, link_flags::CONNECTED))
             .blames(B_TO_A),
-        case("peering: nothing is left of it", DropReason::PeeringNotConnected)
+        case("peering: nothing is left of it", a, DropReason::PeeringNotConnected)
             .with(|world| world.links.clear()),
-        dropped("peering: denied, IPv6", a, tcp6(a, b), DropReason::VirtualNetworkAccessDenied)
+        dropped("peering: denied, IPv6", a, b, tcp6(a, b), DropReason::VirtualNetworkAccessDenied)
             .with(|world| world.set_link(B_TO_A, link_flags::CONNECTED))
             .blames(B_TO_A),
     ]
@@ -114,6 +114,7 @@ fn forwarded() -> Vec<Case> {
         dropped(
             "peering: forwarded traffic denied",
             nva,
+            b,
             packet.clone(),
             DropReason::ForwardedTrafficDenied,
         )
@@ -122,6 +123,7 @@ fn forwarded() -> Vec<Case> {
         dropped(
             "peering: forwarded traffic denied, IPv6",
             nva,
+            b,
             tcp6(a, b),
             DropReason::ForwardedTrafficDenied,
         )
@@ -136,6 +138,7 @@ fn forwarded() -> Vec<Case> {
         dropped(
             "peering: a source that nobody knows",
             nva,
+            b,
             Packet::v4(Ipv4Addr::new(203, 0, 113, 9), b.v4).udp(1, 2, 3),
             DropReason::ForwardedTrafficDenied,
         )
@@ -156,7 +159,7 @@ fn strangers() -> Vec<Case> {
         )
         .delivers(foreign, &received(foreign, udp4(foreign, foreign))),
         // A route that names it does not make it a peer.
-        dropped("peering: no relation", a, udp4(a, foreign), DropReason::NoRelation).with(
+        dropped("peering: no relation", a, foreign, udp4(a, foreign), DropReason::NoRelation).with(
             |world| {
                 let target = FOREIGN.0;
                 let next = NextHop { kind: next_hop_kind::VNET, target, ..NextHop::default() };
@@ -167,6 +170,7 @@ fn strangers() -> Vec<Case> {
         dropped(
             "peering: not transitive",
             &TENANT_B_VM1,
+            foreign,
             udp4(&TENANT_B_VM1, foreign),
             DropReason::NoRelation,
         )

@@ -80,7 +80,7 @@ fn uplink() -> Vec<Case> {
                 Packet::v4(Ipv4Addr::new(198, 51, 100, 7), TENANT_B_VM1.v4).udp(6, 5, 7),
             ),
         )
-        .drops(A_UPLINK.slot(), DropReason::ForwardedTrafficDenied, 20 + 8 + 7),
+        .drops(TENANT_B_VM1.slot(), DropReason::ForwardedTrafficDenied, 20 + 8 + 7),
     ]
 }
 

@@ -2,7 +2,7 @@
 //! is what the next one takes in.
 
 use vnetpeer_common::{
-    abi::{NextHop, link_flags, next_hop_kind, nic_flags},
+    abi::{NextHop, address_class::VIRTUAL_NETWORK, link_flags, next_hop_kind, nic_flags},
     reason::DropReason,
 };
 
@@ -18,7 +18,13 @@ use crate::{
 /// The route of the chained subnet leads to the appliance on host 2.
 fn through_host2(world: &mut World) {
     let (link, reverse) = (A_TO_HUB, HUB_TO_A);
-    let next = NextHop { kind: next_hop_kind::NIC, target: HUB_NVA2.nic.0, link, reverse };
+    let next = NextHop {
+        kind: next_hop_kind::NIC,
+        class: VIRTUAL_NETWORK,
+        target: HUB_NVA2.nic.0,
+        link,
+        reverse,
+    };
     world.add_route(TABLE_A_CHAIN, "10.2.0.0/16", next);
 }
 
@@ -63,7 +69,7 @@ fn local() -> Vec<Case> {
         .egress(HUB_TO_B, 1, len),
         Case::from_vm("service chain: the appliance does not forward", a, &sent(a, packet.clone()))
             .with(|world| world.nic_mut(&HUB_NVA).flags = nic_flags::PRESENT)
-            .drops(a.slot(), DropReason::ForwardingDisabled, len),
+            .drops(nva.slot(), DropReason::ForwardingDisabled, len),
         Case::from_vm("service chain: the way to the hub is closed", a, &sent(a, packet))
             .with(|world| world.set_link(A_TO_HUB, link_flags::ALLOW_ACCESS))
             .drops(a.slot(), DropReason::PeeringNotConnected, len)

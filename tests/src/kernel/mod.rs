@@ -7,14 +7,15 @@ use std::{env, fmt};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, PerCpuArray, ProgramArray, RingBuf},
     programs::{SchedClassifier, Xdp},
 };
 use bytemuck::Pod;
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, DROP_REASONS_MAX, DropCounter, DropEvent, Link, Meter, NextHop, Nic,
-        Node4, Node6, RelationKey, Roots, Vnet, Vtep, maps,
+        AddressKey, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX, DropCounter, DropEvent,
+        Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, Link, Meter, NextHop, Nic,
+        Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, maps, next_program,
     },
     reason::DropReason,
     types::{Addr, LinkId, NicId, VtepId},
@@ -42,6 +43,7 @@ pub fn available() -> bool {
 pub struct Kernel {
     ebpf: Ebpf,
     events: RingBuf<MapData>,
+    _next: Vec<ProgramArray<MapData>>,
     image: Image,
 }
 
@@ -61,9 +63,10 @@ impl Kernel {
             };
             result.unwrap_or_else(|error| panic!("load {name}: {error}"));
         }
+        let next = connect(&mut ebpf);
         let events = ebpf.take_map(maps::EVENTS).expect("the map of events");
         let events = RingBuf::try_from(events).expect("a ring buffer");
-        Self { ebpf, events, image: Image::default() }
+        Self { ebpf, events, _next: next, image: Image::default() }
     }
 
     /// A loaded program.
@@ -89,6 +92,15 @@ impl Kernel {
         );
         array::<Link, { size_of::<Link>() }>(ebpf, maps::LINKS, &old.links, &image.links);
         array::<Vtep, { size_of::<Vtep>() }>(ebpf, maps::VTEPS, &old.vteps, &image.vteps);
+        array::<Row, { size_of::<Row>() }>(ebpf, maps::ROWS, &old.rows, &image.rows);
+        array::<Classifier, { size_of::<Classifier>() }>(
+            ebpf,
+            maps::CLASSIFIERS,
+            &old.classifiers,
+            &image.classifiers,
+        );
+        array::<u32, 4>(ebpf, maps::POLICIES, &old.policies, &image.policies);
+        array::<Filter, { size_of::<Filter>() }>(ebpf, maps::FILTERS, &old.filters, &image.filters);
         hash::<RelationKey, LinkId, { size_of::<RelationKey>() }>(
             ebpf,
             maps::RELATIONS,
@@ -107,6 +119,25 @@ impl Kernel {
             &old.addresses,
             &image.addresses,
         );
+        self.forget_flows();
+    }
+
+    /// Empties the flow table, the flow cache and the table of fragments.
+    pub fn forget_flows(&mut self) {
+        let ebpf = &mut self.ebpf;
+        clear::<{ size_of::<FlowKey4>() }, { size_of::<Flow>() }>(ebpf, maps::FLOWS_V4);
+        clear::<{ size_of::<FlowKey6>() }, { size_of::<Flow>() }>(ebpf, maps::FLOWS_V6);
+        clear::<4, { size_of::<Fragmented>() }>(ebpf, maps::FRAGMENTS);
+        zero::<{ size_of::<FlowsOpened>() }>(ebpf, maps::FLOWS_OPENED, capacity::DROP_SLOTS);
+        self.forget_actions();
+    }
+
+    /// Empties the flow cache.
+    pub fn forget_actions(&mut self) {
+        let cpus = aya::util::nr_cpus().expect("the number of CPUs");
+        let entries = u32::try_from(cpus).expect("a number of CPUs") * capacity::CACHE_SETS * 2;
+        zero::<{ size_of::<Cached4>() }>(&mut self.ebpf, maps::CACHE_V4, entries);
+        zero::<{ size_of::<Cached6>() }>(&mut self.ebpf, maps::CACHE_V6, entries);
     }
 
     /// Lets the frames of the next runs come in on the interface `ifindex` of the world. A test run
@@ -191,6 +222,50 @@ fn hash<Key: Pod + Ord, V: Pod + PartialEq, const K: usize>(
     for (key, value) in new.iter().filter(|(key, value)| old.get(key) != Some(value)) {
         let (key, value): ([u8; K], [u8; 4]) = (bytemuck::cast(*key), bytemuck::cast(*value));
         map.insert(key, value, 0).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// Says which programs come behind those on a workload's interface.
+/// The kernel empties an array when its last file descriptor is closed.
+fn connect(ebpf: &mut Ebpf) -> Vec<ProgramArray<MapData>> {
+    let mut arrays = Vec::new();
+    let hooks = [
+        (maps::NEXT_TC, ["vnp_tc_out_other", "vnp_tc_out_v6"]),
+        (maps::NEXT_XDP, ["vnp_xdp_out_other", "vnp_xdp_out_v6"]),
+    ];
+    for (name, programs) in hooks {
+        let map = ebpf.take_map(name).unwrap_or_else(|| panic!("no map {name}"));
+        let mut next = ProgramArray::try_from(map).expect("a program array");
+        for (index, program) in [next_program::OTHER, next_program::IPV6].into_iter().zip(programs)
+        {
+            let fd = match ebpf.program(program).unwrap_or_else(|| panic!("no program {program}")) {
+                aya::programs::Program::Xdp(it) => it.fd(),
+                aya::programs::Program::SchedClassifier(it) => it.fd(),
+                _ => panic!("{program} is of an unexpected type"),
+            };
+            next.set(index, fd.expect("a loaded program"), 0).expect("set the next program");
+        }
+        arrays.push(next);
+    }
+    arrays
+}
+
+/// Empties the first entries of an array.
+fn zero<const N: usize>(ebpf: &mut Ebpf, name: &str, entries: u32) {
+    let map = ebpf.map_mut(name).unwrap_or_else(|| panic!("no map {name}"));
+    let mut map = Array::<_, [u8; N]>::try_from(map).expect("an array map");
+    for index in 0..entries.min(map.len()) {
+        map.set(index, [0; N], 0).expect("clear an entry");
+    }
+}
+
+/// Empties a hash.
+fn clear<const K: usize, const V: usize>(ebpf: &mut Ebpf, name: &str) {
+    let map = ebpf.map_mut(name).unwrap_or_else(|| panic!("no map {name}"));
+    let mut map = HashMap::<_, [u8; K], [u8; V]>::try_from(map).expect("a hash map");
+    let keys: Vec<[u8; K]> = map.keys().collect::<Result<_, _>>().expect("the keys");
+    for key in keys {
+        map.remove(&key).expect("remove an entry");
     }
 }
 

@@ -137,7 +137,27 @@ impl Packet {
     /// A TCP segment with `len` bytes of payload and 12 bytes of options.
     #[must_use]
     pub fn tcp(self, src: u16, dst: u16, len: usize) -> Self {
-        self.transport(Transport::Tcp { src, dst, options: vec![1; 12], payload: payload(len) })
+        self.tcp_flags(src, dst, 0x18, len)
+    }
+
+    /// A TCP segment with these flags.
+    #[must_use]
+    pub fn tcp_flags(self, src: u16, dst: u16, flags: u8, len: usize) -> Self {
+        let (options, payload) = (vec![1; 12], payload(len));
+        self.transport(Transport::Tcp { src, dst, flags, options, payload })
+    }
+
+    /// An ICMP message with an identifier.
+    #[must_use]
+    pub fn icmp(self, kind: u8, code: u8, id: u16) -> Self {
+        let rest = u32::from(id) << 16;
+        self.transport(Transport::Icmp { kind, code, rest, payload: payload(16) })
+    }
+
+    /// An ICMP error that quotes these bytes.
+    #[must_use]
+    pub fn icmp_error(self, kind: u8, code: u8, quote: &[u8]) -> Self {
+        self.transport(Transport::Icmp { kind, code, rest: 0, payload: quote.to_vec() })
     }
 
     /// An echo request with `len` bytes of payload.

@@ -22,6 +22,8 @@ pub enum Transport {
         src: u16,
         /// Destination port.
         dst: u16,
+        /// Flags.
+        flags: u8,
         /// Bytes of options, a multiple of four.
         options: Vec<u8>,
         /// What follows the header.
@@ -70,12 +72,12 @@ impl Transport {
                 }
                 bytes.extend(payload);
             }
-            Self::Tcp { src, dst, options, payload } => {
+            Self::Tcp { src, dst, flags, options, payload } => {
                 bytes.extend(src.to_be_bytes());
                 bytes.extend(dst.to_be_bytes());
                 bytes.extend([0, 0, 0, 1, 0, 0, 0, 2]);
                 let words = u8::try_from((20 + options.len()) / 4).expect("at most 15 words");
-                bytes.extend([words << 4, 0x18, 0x20, 0, 0, 0, 0, 0]);
+                bytes.extend([words << 4, *flags, 0x20, 0, 0, 0, 0, 0]);
                 bytes.extend(options);
                 bytes.extend(payload);
             }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Vnet, Vtep,
-        vnet_flags,
+        AddressKey, Classifier, Config, Filter, Link, NextHop, Nic, Node4, Node6, RelationKey,
+        Roots, Row, Vnet, Vtep, nic_flags, vnet_flags,
     },
     types::{Addr, LinkId, NicId, VtepId},
 };
 
-use super::{Nodes, World};
+use super::{Nodes, World, policy::Compiled};
+use crate::capacity;
 
 /// One map each; arrays by index.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,14 @@ pub struct Image {
     pub relations: BTreeMap<RelationKey, LinkId>,
     /// `VTEP_ADDRS`.
     pub vtep_addresses: BTreeMap<Addr, VtepId>,
+    /// `FILTERS`.
+    pub filters: BTreeMap<u32, Filter>,
+    /// `POLICIES`.
+    pub policies: BTreeMap<u32, u32>,
+    /// `CLASSIFIERS`.
+    pub classifiers: BTreeMap<u32, Classifier>,
+    /// `ROWS`.
+    pub rows: BTreeMap<u32, Row>,
     /// `NIC_ADDRS`.
     pub addresses: BTreeMap<AddressKey, u32>,
 }
@@ -58,8 +67,15 @@ impl Image {
             (id.0, nodes.add(&numbered.collect()))
         });
         let routes = routes.collect();
+        let compiled = Compiled::new(&world.policies, &mut nodes);
+        let mask = capacity::CACHE_SETS - 1;
+        let config = Config { tick_rate: TICK_RATE, cache_mask: [mask, mask], ..world.config };
         Self {
-            config: BTreeMap::from([(0, world.config)]),
+            config: BTreeMap::from([(0, config)]),
+            filters: filters(world),
+            policies: compiled.policies,
+            classifiers: compiled.classifiers,
+            rows: compiled.rows,
             interfaces: world.interfaces.clone(),
             nics: world.nics.iter().map(|(id, nic)| (id.0, *nic)).collect(),
             vnets,
@@ -73,5 +89,30 @@ impl Image {
             vtep_addresses: world.vtep_addresses.clone(),
             addresses: world.addresses.iter().map(|key| (*key, 1)).collect(),
         }
+    }
+}
+
+/// Jiffies per second that the programs are told. They are the kernel's own where it has them.
+const TICK_RATE: u32 = 250;
+
+/// Filters as given; a local NIC without one has no policies and room for flows.
+fn filters(world: &World) -> BTreeMap<u32, Filter> {
+    let local = world
+        .nics
+        .values()
+        .filter(|nic| nic.flags & nic_flags::PRESENT != 0 && !nic.vtep.is_some());
+    let open = local.map(|nic| (nic.slot, open_filter()));
+    let mut filters: BTreeMap<u32, Filter> = open.collect();
+    filters.extend(world.filters.iter().map(|(slot, filter)| (*slot, *filter)));
+    filters
+}
+
+/// No policies, and room for as many flows as the tests' tables hold.
+pub fn open_filter() -> Filter {
+    Filter {
+        idle_timeout: 240,
+        flows_max: capacity::FLOWS,
+        half_open_max: capacity::FLOWS,
+        ..Filter::default()
     }
 }

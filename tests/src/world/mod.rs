@@ -2,10 +2,11 @@
 
 mod image;
 mod network;
+mod policy;
 mod trie;
 
 pub use self::{
-    image::Image,
+    image::{Image, open_filter},
     network::{
         A_TO_B, A_TO_HUB, A_UPLINK, B_TO_A, B_TO_HUB, FOREIGN, FOREIGN_VM1, FOREIGN_VM2, HOST1_V4,
         HOST1_V6, HOST2, HOST2_V4, HOST3, HOST3_V6, HUB, HUB_NVA, HUB_NVA2, HUB_TO_A, HUB_TO_B,
@@ -13,6 +14,7 @@ pub use self::{
         TABLE_HUB, TENANT_A, TENANT_A_VM1, TENANT_A_VM2, TENANT_A_VM3, TENANT_A_VM4, TENANT_B,
         TENANT_B_VM1, TENANT_B_VM2, TENANT_B_VM3, UNKNOWN_HOST_V4, Vm, host_mac,
     },
+    policy::{Policy, Rule, Side},
     trie::{Nodes, Prefixes, everything, linear_scan},
 };
 
@@ -20,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use vnetpeer_common::{
-    abi::{AddressKey, Config, Link, NextHop, Nic, RelationKey, Vtep},
-    types::{Addr, LinkId, NextHopId, NicId, TableId, VnetId, VtepId},
+    abi::{AddressKey, Config, Filter, Link, NextHop, Nic, RelationKey, Vtep},
+    types::{Addr, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 /// What the maps of one host should say, with prefixes in place of tries.
@@ -47,6 +49,10 @@ pub struct World {
     pub vteps: BTreeMap<VtepId, Vtep>,
     /// Remote hosts by address.
     pub vtep_addresses: BTreeMap<Addr, VtepId>,
+    /// What judges NICs, by slot; a local NIC that is missing here has no policies.
+    pub filters: BTreeMap<u32, Filter>,
+    /// Policies that filters name.
+    pub policies: BTreeMap<PolicyId, Policy>,
 }
 
 /// A virtual network's own and its peers' address spaces.

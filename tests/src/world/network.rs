@@ -15,8 +15,8 @@ use std::{
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, Link, NextHop, Nic, RelationKey, Vtep, link_flags, next_hop_kind,
-        nic_flags, vtep_flags,
+        AddressKey, Config, Link, NextHop, Nic, RelationKey, Vtep, address_class, link_flags,
+        next_hop_kind, nic_flags, vtep_flags,
     },
     types::{Addr, LinkId, Mac, NicId, TableId, VnetId, VtepId},
 };
@@ -323,6 +323,7 @@ fn spaces(id: VnetId, net: u8) -> VnetSpaces {
 fn routes() -> BTreeMap<TableId, Vec<(ipnet::IpNet, NextHop)>> {
     let vnet = |id: VnetId, link, reverse| NextHop {
         kind: next_hop_kind::VNET,
+        class: address_class::VIRTUAL_NETWORK,
         target: id.0,
         link,
         reverse,
@@ -330,11 +331,17 @@ fn routes() -> BTreeMap<TableId, Vec<(ipnet::IpNet, NextHop)>> {
     let own = |id| vnet(id, LinkId::NONE, LinkId::NONE);
     let appliance = NextHop {
         kind: next_hop_kind::NIC,
+        class: address_class::VIRTUAL_NETWORK,
         target: HUB_NVA.nic.0,
         link: A_TO_HUB,
         reverse: HUB_TO_A,
     };
-    let uplink = NextHop { kind: next_hop_kind::NIC, target: A_UPLINK.nic.0, ..NextHop::default() };
+    let uplink = NextHop {
+        kind: next_hop_kind::NIC,
+        class: address_class::INTERNET,
+        target: A_UPLINK.nic.0,
+        ..NextHop::default()
+    };
     let nowhere = |kind| NextHop { kind, ..NextHop::default() };
     let hub = vnet(HUB, A_TO_HUB, HUB_TO_A);
     let by_number = |routes: &[(u8, NextHop)]| {

@@ -52,7 +52,8 @@ pub const fn nic_protocol(nic: NicId, protocol: u8) -> u32 {
 /// The state of a flow. Only flows that were allowed are kept.
 ///
 /// Fields that packets change are whole bytes or words which are only ever set by plain stores, so two
-/// CPUs cannot lose each other's.
+/// CPUs cannot lose each other's. Programs build it on their stack, where merged stores must stay
+/// aligned: hence the order of the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 #[repr(C)]
 pub struct Flow {
@@ -66,6 +67,10 @@ pub struct Flow {
     pub generation: u32,
     /// 1 if the NIC received the first packet, 0 if it sent it.
     pub inbound: u8,
+    /// IP protocol.
+    pub protocol: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
     /// 1 once a packet in the reply direction was seen.
     pub replied: u8,
     /// 1 once the side that opened the connection has closed it (TCP FIN).
@@ -74,10 +79,6 @@ pub struct Flow {
     pub closed_by_other: u8,
     /// 1 once either side has reset it (TCP RST).
     pub reset: u8,
-    /// IP protocol.
-    pub protocol: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
 }
 
 /// What a flow is waiting for.

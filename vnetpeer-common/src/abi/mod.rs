@@ -95,8 +95,25 @@ pub mod maps {
     pub const CACHE_V6: &str = "CACHE_V6";
     /// Hash, [`super::FragmentKey`] → [`super::Fragmented`].
     pub const FRAGMENTS: &str = "FRAGMENTS";
+    /// Program array of the TC programs behind the one on a workload's interface, by
+    /// [`super::next_program`].
+    pub const NEXT_TC: &str = "NEXT_TC";
+    /// Likewise of the XDP programs.
+    pub const NEXT_XDP: &str = "NEXT_XDP";
+    /// Per-CPU array of one: keys and values on their way to the kernel. It holds nothing.
+    pub const SCRATCH: &str = "SCRATCH";
+    /// Array of one `u64`: jiffies when program `vnp_clock` last ran.
+    pub const CLOCK: &str = "CLOCK";
     /// Per-CPU array of one `u64`: events that found the ring full.
     pub const EVENTS_LOST: &str = "EVENTS_LOST";
+}
+
+/// Indices of [`maps::NEXT_TC`] and [`maps::NEXT_XDP`].
+pub mod next_program {
+    /// Everything but IPv6.
+    pub const OTHER: u32 = 0;
+    /// IPv6.
+    pub const IPV6: u32 = 1;
 }
 
 /// Default capacities; the loader may raise them before the maps are created.

@@ -50,24 +50,25 @@ pub mod protocol_class {
 /// subnet's route lookup returns ([`super::NextHop::class`]).
 pub mod address_class {
     /// In neither tag.
-    pub const NEITHER: u32 = 0;
+    pub const NEITHER: u16 = 0;
     /// In `VirtualNetwork`.
-    pub const VIRTUAL_NETWORK: u32 = 1;
+    pub const VIRTUAL_NETWORK: u16 = 1;
     /// In `Internet`.
-    pub const INTERNET: u32 = 2;
+    pub const INTERNET: u16 = 2;
     /// How many there are.
-    pub const COUNT: u32 = 3;
+    pub const COUNT: u16 = 3;
 }
 
 /// Entries of [`Classifier::kinds`].
 pub const KINDS: usize =
-    (protocol_class::COUNT * address_class::COUNT * address_class::COUNT) as usize;
+    protocol_class::COUNT as usize * address_class::COUNT as usize * address_class::COUNT as usize;
 
 /// Index into [`Classifier::kinds`]; the arguments are a [`protocol_class`] and the
 /// [`address_class`] of source and destination.
 #[inline(always)]
-pub const fn kind_index(protocol: u32, source: u32, destination: u32) -> usize {
-    ((protocol * address_class::COUNT + source) * address_class::COUNT + destination) as usize
+pub const fn kind_index(protocol: u32, source: u16, destination: u16) -> usize {
+    let classes = address_class::COUNT as usize;
+    (protocol as usize * classes + source as usize) * classes + destination as usize
 }
 
 /// A rule in a [`Classifier`]: its identity and its access.
@@ -96,6 +97,18 @@ impl RuleEntry {
     #[inline(always)]
     pub const fn always_allow(rule: RuleId) -> Self {
         Self(Self::allow(rule).0 | Self::ALWAYS)
+    }
+
+    /// From its bits, as they cross from one program's function to another.
+    #[inline(always)]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[inline(always)]
+    pub const fn bits(self) -> u32 {
+        self.0
     }
 
     /// Which rule it is.

@@ -33,6 +33,18 @@ impl Entry {
         Self(index & !LEAF)
     }
 
+    /// From its bits, as they cross from one program's function to another.
+    #[inline(always)]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[inline(always)]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// The value of a leaf.
     #[inline(always)]
     pub const fn as_leaf(self) -> Option<u32> {

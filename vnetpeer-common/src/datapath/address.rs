@@ -1,19 +1,31 @@
 //! What the two address families do differently. The path is compiled once for each, so that no
 //! packet pays for the choice twice.
 
-use super::{Tables, lookup4, lookup6};
+use super::{
+    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, Opened, Packet, Tables,
+    flow::quote::{Quote, pulled},
+    lookup4, lookup6, parse,
+};
 use crate::{
-    abi::{Nic, Roots},
+    abi::{Flow, FlowKey4, FlowKey6, Nic, Roots, RuleEntry},
     types::{Addr, V4, V6},
-    wire::ethertype,
+    wire::{ETHERNET_LEN, Ipv4, Ipv6, ethertype, icmp_type, icmpv6_type, protocol},
 };
 
 /// An address of one family.
 pub trait Address: Copy + PartialEq + Into<Addr> {
     /// Ethernet type of the family's packets.
     const ETHERTYPE: u16;
+    /// Whether this is IPv6.
+    const IS_V6: bool = Self::ETHERTYPE == ethertype::IPV6;
     /// UDP source port of a DHCP server (RFC 2131, RFC 8415).
     const DHCP_SERVER: u16;
+    /// IP protocol of the family's ICMP.
+    const ICMP: u8;
+    /// Where the transport header is in a frame without options and extension headers.
+    const TRANSPORT: usize;
+    /// Key of a flow.
+    type Key: Copy + PartialEq;
 
     /// The NIC's first address of this family, zeros if it has none.
     fn primary(nic: &Nic) -> Self;
@@ -30,13 +42,71 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     /// Longest prefix match in a pair of tries.
     fn lookup<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32>;
 
+    /// The same, never by a call.
+    fn lookup_inline<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32>;
+
     /// 32 bits of the address that differ between neighbours.
     fn hash(self) -> u32;
+
+    /// Whether an ICMP message of this type asks for an answer, so that it opens a flow.
+    fn is_request(kind: u32) -> bool;
+
+    /// Whether an ICMP message of this type is an error, which quotes the packet that it is about.
+    fn is_error(kind: u32) -> bool;
+
+    /// The IP header that an ICMP error quotes at `at`, without extension headers and of no later
+    /// fragment.
+    fn quote<P: Packet>(p: &mut P, at: usize) -> Option<Quote<Self>>;
+
+    /// Parses a whole TCP segment or UDP datagram without options and extension headers, and nothing
+    /// else.
+    fn plain<P: Packet>(p: &P) -> Option<Headers<Self>>;
+
+    /// Key of a flow; ports and NIC as in [`FlowKey4`].
+    fn key(local: Self, remote: Self, ports: u32, nic_protocol: u32) -> Self::Key;
+
+    /// Hash of a key for the flow cache.
+    fn key_hash(key: &Self::Key) -> u32;
+
+    /// Looks a flow up.
+    fn flow<'t, T: Tables>(tables: &'t T, key: Self::Key) -> Option<&'t LiveFlow>;
+
+    /// Keeps a flow that is not there yet.
+    fn open_flow<T: Tables>(tables: &T, key: Self::Key, flow: Flow) -> Opened;
+
+    /// An entry of the flow cache.
+    fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<Self::Key>>;
+
+    /// Asks the flow table.
+    fn admit<T: Tables>(tables: &T, query: &FlowQuery<Self>) -> Admission;
+
+    /// Keeps what a first fragment tells about the others.
+    fn keep_fragment<T: Tables>(tables: &T, query: &FlowQuery<Self>, id: u32);
+
+    /// Asks a policy.
+    fn classify<T: Tables>(
+        tables: &T,
+        index: u32,
+        query: &FlowQuery<Self>,
+        case: Case,
+    ) -> RuleEntry;
+}
+
+/// Odd numbers without structure (2^64 divided by the golden ratio, and a prime of xxHash).
+const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
+
+#[inline(always)]
+fn mix(a: u64, b: u64) -> u32 {
+    let mixed = a.wrapping_mul(MIX[0]) ^ b.wrapping_mul(MIX[1]);
+    (mixed >> 32) as u32 ^ mixed as u32
 }
 
 impl Address for V4 {
     const ETHERTYPE: u16 = ethertype::IPV4;
     const DHCP_SERVER: u16 = 67;
+    const ICMP: u8 = protocol::ICMP;
+    const TRANSPORT: usize = ETHERNET_LEN + Ipv4::LEN;
+    type Key = FlowKey4;
 
     #[inline(always)]
     fn primary(nic: &Nic) -> Self {
@@ -64,14 +134,108 @@ impl Address for V4 {
     }
 
     #[inline(always)]
+    fn lookup_inline<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32> {
+        lookup4(tables, roots.v4, self)
+    }
+
+    #[inline(always)]
     fn hash(self) -> u32 {
         self.bits()
+    }
+
+    #[inline(always)]
+    fn is_request(kind: u32) -> bool {
+        matches!(
+            kind as u8,
+            icmp_type::ECHO
+                | icmp_type::TIMESTAMP
+                | icmp_type::INFORMATION
+                | icmp_type::ADDRESS_MASK
+        )
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u32) -> bool {
+        matches!(
+            kind as u8,
+            icmp_type::DESTINATION_UNREACHABLE
+                | icmp_type::SOURCE_QUENCH
+                | icmp_type::TIME_EXCEEDED
+                | icmp_type::PARAMETER_PROBLEM
+        )
+    }
+
+    #[inline(always)]
+    fn quote<P: Packet>(p: &mut P, at: usize) -> Option<Quote<Self>> {
+        let ip = pulled::<Ipv4, P>(p, at)?;
+        let whole =
+            ip.version_ihl >> 4 == 4 && ip.header_len() >= Ipv4::LEN && !ip.is_later_fragment();
+        whole.then_some(Quote {
+            src: ip.src,
+            dst: ip.dst,
+            protocol: ip.protocol,
+            transport: at + ip.header_len(),
+        })
+    }
+
+    #[inline(always)]
+    fn plain<P: Packet>(p: &P) -> Option<Headers<Self>> {
+        parse::plain_v4(p)
+    }
+
+    #[inline(always)]
+    fn key(local: Self, remote: Self, ports: u32, nic_protocol: u32) -> FlowKey4 {
+        FlowKey4 { local: local.wire(), remote: remote.wire(), ports, nic_protocol }
+    }
+
+    #[inline(always)]
+    fn key_hash(key: &FlowKey4) -> u32 {
+        let addresses = u64::from(key.local) << 32 | u64::from(key.remote);
+        mix(addresses, u64::from(key.ports) << 32 | u64::from(key.nic_protocol))
+    }
+
+    #[inline(always)]
+    fn flow<'t, T: Tables>(tables: &'t T, key: FlowKey4) -> Option<&'t LiveFlow> {
+        tables.flow4(key)
+    }
+
+    #[inline(always)]
+    fn open_flow<T: Tables>(tables: &T, key: FlowKey4, flow: Flow) -> Opened {
+        tables.open_flow4(key, flow)
+    }
+
+    #[inline(always)]
+    fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
+        tables.cached4(hash, way)
+    }
+
+    #[inline(always)]
+    fn admit<T: Tables>(tables: &T, query: &FlowQuery<Self>) -> Admission {
+        tables.admit4(query)
+    }
+
+    #[inline(always)]
+    fn keep_fragment<T: Tables>(tables: &T, query: &FlowQuery<Self>, id: u32) {
+        tables.keep_fragment4(query, id);
+    }
+
+    #[inline(always)]
+    fn classify<T: Tables>(
+        tables: &T,
+        index: u32,
+        query: &FlowQuery<Self>,
+        case: Case,
+    ) -> RuleEntry {
+        tables.classify4(index, query, case)
     }
 }
 
 impl Address for V6 {
     const ETHERTYPE: u16 = ethertype::IPV6;
     const DHCP_SERVER: u16 = 547;
+    const ICMP: u8 = protocol::ICMPV6;
+    const TRANSPORT: usize = ETHERNET_LEN + Ipv6::LEN;
+    type Key = FlowKey6;
 
     #[inline(always)]
     fn primary(nic: &Nic) -> Self {
@@ -95,6 +259,11 @@ impl Address for V6 {
 
     #[inline(always)]
     fn lookup<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32> {
+        tables.lookup6(roots.v6, self)
+    }
+
+    #[inline(always)]
+    fn lookup_inline<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32> {
         lookup6(tables, roots.v6, self)
     }
 
@@ -103,5 +272,81 @@ impl Address for V6 {
         let [high, low] = self.halves();
         let half = high ^ low;
         (half >> 32) as u32 ^ (half & 0xffff_ffff) as u32
+    }
+
+    #[inline(always)]
+    fn is_request(kind: u32) -> bool {
+        kind as u8 == icmpv6_type::ECHO
+    }
+
+    #[inline(always)]
+    fn is_error(kind: u32) -> bool {
+        (icmpv6_type::DESTINATION_UNREACHABLE..=icmpv6_type::PARAMETER_PROBLEM)
+            .contains(&(kind as u8))
+    }
+
+    #[inline(always)]
+    fn quote<P: Packet>(p: &mut P, at: usize) -> Option<Quote<Self>> {
+        let ip = pulled::<Ipv6, P>(p, at)?;
+        (ip.version_class_flow.get() >> 28 == 6).then_some(Quote {
+            src: ip.src,
+            dst: ip.dst,
+            protocol: ip.next_header,
+            transport: at + Ipv6::LEN,
+        })
+    }
+
+    #[inline(always)]
+    fn plain<P: Packet>(p: &P) -> Option<Headers<Self>> {
+        parse::plain_v6(p)
+    }
+
+    #[inline(always)]
+    fn key(local: Self, remote: Self, ports: u32, nic_protocol: u32) -> FlowKey6 {
+        FlowKey6 { local: local.into(), remote: remote.into(), ports, nic_protocol }
+    }
+
+    #[inline(always)]
+    fn key_hash(key: &FlowKey6) -> u32 {
+        let [local, remote] = [key.local.words(), key.remote.words()];
+        let high = local[0] ^ remote[0].rotate_left(32);
+        let low = local[1] ^ remote[1].rotate_left(29);
+        let rest = u64::from(key.ports) << 32 | u64::from(key.nic_protocol);
+        mix(high ^ low.rotate_left(17), rest ^ low)
+    }
+
+    #[inline(always)]
+    fn flow<'t, T: Tables>(tables: &'t T, key: FlowKey6) -> Option<&'t LiveFlow> {
+        tables.flow6(key)
+    }
+
+    #[inline(always)]
+    fn open_flow<T: Tables>(tables: &T, key: FlowKey6, flow: Flow) -> Opened {
+        tables.open_flow6(key, flow)
+    }
+
+    #[inline(always)]
+    fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
+        tables.cached6(hash, way)
+    }
+
+    #[inline(always)]
+    fn admit<T: Tables>(tables: &T, query: &FlowQuery<Self>) -> Admission {
+        tables.admit6(query)
+    }
+
+    #[inline(always)]
+    fn keep_fragment<T: Tables>(tables: &T, query: &FlowQuery<Self>, id: u32) {
+        tables.keep_fragment6(query, id);
+    }
+
+    #[inline(always)]
+    fn classify<T: Tables>(
+        tables: &T,
+        index: u32,
+        query: &FlowQuery<Self>,
+        case: Case,
+    ) -> RuleEntry {
+        tables.classify6(index, query, case)
     }
 }

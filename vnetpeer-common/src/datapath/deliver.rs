@@ -1,6 +1,8 @@
 //! The last steps of both directions: may the packet enter the target NIC, and how does it get there.
 
-use super::{Address, Delivery, Headers, Packet, Tables, Verdict, outbound::Trail};
+use super::{
+    Address, Delivery, FlowQuery, Headers, Packet, Tables, Verdict, outbound::Trail, query_flags,
+};
 use crate::{
     abi::{Nic, link_flags, nic_flags},
     reason::DropReason,
@@ -26,38 +28,46 @@ pub(super) struct Source {
     pub(super) link: LinkId,
 }
 
-/// The inbound half: whether a packet may enter the local NIC `id`. Returns the link to meter, none
-/// inside a VNet.
+/// How a packet stands to the NIC that it enters.
+pub(super) struct Relation {
+    /// The link to meter, none inside a VNet.
+    pub(super) link: LinkId,
+    /// Whether the link lets the VNets talk (`allowVirtualNetworkAccess`).
+    pub(super) access: bool,
+}
+
+/// Whether a packet may enter the local NIC `id` as far as the networks are concerned; what its
+/// policies say is asked later.
 #[inline(always)]
-pub(super) fn admit<T: Tables, A: Address>(
+pub(super) fn relate<T: Tables, A: Address>(
     tables: &T,
     headers: &Headers<A>,
     source: &Source,
     id: NicId,
     nic: &Nic,
     trail: &mut Trail,
-) -> Result<LinkId, DropReason> {
-    let link = if source.vnet == nic.vnet {
-        LinkId::NONE
+) -> Result<Relation, DropReason> {
+    let relation = if source.vnet == nic.vnet {
+        Relation { link: LinkId::NONE, access: true }
     } else {
-        admit_peer(tables, headers, source, nic, trail)?
+        relate_peer(tables, headers, source, nic, trail)?
     };
     if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, headers.dst) {
         return Err(DropReason::ForwardingDisabled);
     }
-    Ok(link)
+    Ok(relation)
 }
 
-/// The part of [`admit`] for a source in another VNet: the link must carry traffic, and a source
+/// The part of [`relate`] for a source in another VNet: the link must carry traffic, and a source
 /// outside the peer's address space, as last synced, counts as forwarded.
 #[inline(always)]
-fn admit_peer<T: Tables, A: Address>(
+fn relate_peer<T: Tables, A: Address>(
     tables: &T,
     headers: &Headers<A>,
     source: &Source,
     nic: &Nic,
     trail: &mut Trail,
-) -> Result<LinkId, DropReason> {
+) -> Result<Relation, DropReason> {
     let vnet = tables.vnet(nic.vnet).ok_or(DropReason::Unconfigured)?;
     let by_source = LinkId(headers.src.lookup(tables, &vnet.peers).unwrap_or(0));
     let mut id = if source.link.is_some() { source.link } else { by_source };
@@ -67,23 +77,42 @@ fn admit_peer<T: Tables, A: Address>(
         link = tables.link(id).ok_or(DropReason::NoRelation)?;
     }
     trail.link = id;
-    may_use(link.flags)?;
+    let access = may_use(link.flags)?;
     if id != by_source && link.flags & link_flags::ALLOW_FORWARDED == 0 {
         return Err(DropReason::ForwardedTrafficDenied);
     }
-    Ok(id)
+    Ok(Relation { link: id, access })
 }
 
-/// Whether a link carries traffic at all.
+/// Whether a link that carries traffic lets the VNets talk without a rule that says so. Without
+/// `allowVirtualNetworkAccess` the peer's space is not in tag `VirtualNetwork`, and only a network
+/// security group's own rule lets its packets pass.
 #[inline(always)]
-pub(super) const fn may_use(flags: u32) -> Result<(), DropReason> {
+pub(super) const fn may_use(flags: u32) -> Result<bool, DropReason> {
     if flags & link_flags::CONNECTED == 0 {
         return Err(DropReason::PeeringNotConnected);
     }
-    if flags & link_flags::ALLOW_ACCESS == 0 {
-        return Err(DropReason::VirtualNetworkAccessDenied);
+    Ok(flags & link_flags::ALLOW_ACCESS != 0)
+}
+
+/// Asks the flow table and the policies of the local NIC `id` whether a packet may pass, and says
+/// whether the answer holds for the packets that follow.
+#[inline(always)]
+pub(super) fn ask<T: Tables, A: Address>(
+    tables: &T,
+    query: &mut FlowQuery<A>,
+    (id, nic): (NicId, &Nic),
+    access: bool,
+    trail: &mut Trail,
+) -> Result<bool, DropReason> {
+    let own = if owns(tables, id, nic, query.local) { query_flags::OWN } else { 0 };
+    query.stand_at(id, nic, own | if access { 0 } else { query_flags::NO_ACCESS });
+    let admission = A::admit(tables, query);
+    if let Some(reason) = admission.refusal() {
+        trail.rule = admission.rule();
+        return Err(reason);
     }
-    Ok(())
+    Ok(admission.is_steady())
 }
 
 /// Addresses the frame from the virtual router to the guest and says where it goes.
@@ -94,12 +123,12 @@ pub(super) fn deliver<P: Packet, A: Address>(
     nic: &Nic,
 ) -> Result<Verdict, DropReason> {
     let ethernet = p.get_mut::<Ethernet>(0).ok_or(DropReason::Malformed)?;
-    *ethernet = to_guest::<A>(nic);
+    *ethernet = to_guest::<A>(nic.mac);
     Ok(Verdict::Deliver(Delivery { nic: id, ifindex: nic.ifindex, flags: nic.flags }))
 }
 
 /// The Ethernet header from the virtual router to the guest.
 #[inline(always)]
-pub(super) fn to_guest<A: Address>(nic: &Nic) -> Ethernet {
-    Ethernet { dst: nic.mac.into(), src: Mac::ROUTER.into(), ethertype: U16::new(A::ETHERTYPE) }
+pub(super) fn to_guest<A: Address>(guest: Mac) -> Ethernet {
+    Ethernet { dst: guest.into(), src: Mac::ROUTER.into(), ethertype: U16::new(A::ETHERTYPE) }
 }

@@ -89,7 +89,7 @@ fn too_big_v4<P: Packet>(p: &mut P, nic: &Nic, sender: V4, mtu: u32) -> Option<(
         dst: sender,
     };
     ip.checksum = U16::new(ip.header_checksum());
-    *p.get_mut::<ErrorV4>(0)? = ErrorV4 { ethernet: to_guest::<V4>(nic), ip, icmp };
+    *p.get_mut::<ErrorV4>(0)? = ErrorV4 { ethernet: to_guest::<V4>(nic.mac), ip, icmp };
     Some(())
 }
 
@@ -118,7 +118,7 @@ fn too_big_v6<P: Packet>(p: &mut P, nic: &Nic, sender: V6, mtu: u32) -> Option<(
         src: ROUTER_LINK_LOCAL,
         dst: sender,
     };
-    *p.get_mut::<ErrorV6>(0)? = ErrorV6 { ethernet: to_guest::<V6>(nic), ip, icmp };
+    *p.get_mut::<ErrorV6>(0)? = ErrorV6 { ethernet: to_guest::<V6>(nic.mac), ip, icmp };
     Some(())
 }
 

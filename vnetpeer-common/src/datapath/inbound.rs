@@ -5,15 +5,22 @@
 //! a NIC that lives there, the overlay target a NIC of this host in the network that the VNI names,
 //! and the two networks the same or peered.
 
+use core::hint::black_box;
+
 use super::{
     Address, Family, Headers, OUTER_V4_LEN, OUTER_V6_LEN, Packet, Tables, Verdict,
-    deliver::{Source, admit, deliver},
+    deliver::{Source, ask, deliver, relate},
     encap::{OuterV4, OuterV6},
-    outbound::{Trail, drop_frame},
+    flow::{
+        cache::{self, Direction},
+        fragment::{self, Owner},
+        quote::query_of,
+    },
+    outbound::{Trail, drop_frame, meter},
     parse,
 };
 use crate::{
-    abi::{VXLAN_PORT, Vtep, nic_flags, vnet_flags},
+    abi::{Action, Nic, VXLAN_PORT, Vtep, nic_flags, vnet_flags},
     reason::DropReason,
     types::{Addr, LinkId, Mac, NicId, V4, V6, VnetId, VtepId},
     wire::{Ethernet, Ipv4, Vxlan, ethertype, protocol},
@@ -73,6 +80,7 @@ fn tunnel_v6<P: Packet, T: Tables>(p: &mut P, tables: &T) -> Option<Tunnel> {
 
 /// The two ends of the overlay path, after all checks.
 struct Ends {
+    source: NicId,
     source_vnet: VnetId,
     target: NicId,
     inner: Family,
@@ -87,14 +95,25 @@ fn accept<P: Packet, T: Tables>(
 ) -> Result<Verdict, DropReason> {
     let ends = check_ends(p, tables, tunnel, trail)?;
     p.pull_outer(tunnel.family, ends.inner).ok_or(DropReason::DecapFailed)?;
+    let nic = tables.nic(ends.target).ok_or(DropReason::NicNotHosted)?;
     match ends.inner {
         Family::V4 => {
-            let headers = parse::ipv4(p)?;
-            enter(p, tables, &headers, &ends, trail)
+            if let Some(served) =
+                cache::inbound::<P, T, V4>(p, tables, ends.target, nic, ends.source)
+            {
+                return Ok(served);
+            }
+            let mut headers = parse::ipv4(p)?;
+            enter(p, tables, &mut headers, nic, &ends, trail)
         }
         Family::V6 => {
-            let headers = parse::ipv6(p)?;
-            enter(p, tables, &headers, &ends, trail)
+            if let Some(served) =
+                cache::inbound::<P, T, V6>(p, tables, ends.target, nic, ends.source)
+            {
+                return Ok(served);
+            }
+            let mut headers = parse::ipv6(p)?;
+            enter(p, tables, &mut headers, nic, &ends, trail)
         }
     }
 }
@@ -104,19 +123,40 @@ fn accept<P: Packet, T: Tables>(
 fn enter<P: Packet, T: Tables, A: Address>(
     p: &mut P,
     tables: &T,
-    headers: &Headers<A>,
+    headers: &mut Headers<A>,
+    nic: &Nic,
     ends: &Ends,
     trail: &mut Trail,
 ) -> Result<Verdict, DropReason> {
     trail.ethertype = A::ETHERTYPE;
-    let nic = tables.nic(ends.target).ok_or(DropReason::NicNotHosted)?;
+    // Read before anything that it guards.
+    let epoch = black_box(nic.epoch);
+    if headers.is_later_fragment() {
+        fragment::recall(tables, headers, Owner { slot: nic.slot, inbound: true })?;
+    }
     let source = Source { vnet: ends.source_vnet, link: LinkId::NONE };
-    let link = admit(tables, headers, &source, ends.target, nic, trail)?;
-    trail.link = link;
+    let relation = relate(tables, headers, &source, ends.target, nic, trail)?;
+    trail.link = relation.link;
+    let mut query = query_of(p, headers)?;
+    query.turn();
+    let steady = ask(tables, &mut query, (ends.target, nic), relation.access, trail)?;
+    fragment::remember_first(tables, headers, &query);
     let size = parse::wire_size(p, headers)?;
     let verdict = deliver::<P, A>(p, ends.target, nic)?;
-    if link.is_some() {
-        tables.meter_ingress(link, size.packets, size.bytes);
+    meter(tables, LinkId::NONE, relation.link, &size);
+    if steady {
+        let direction = Direction::From(ends.source);
+        cache::remember(tables, headers, ends.target, direction, || Action {
+            epoch,
+            link: relation.link,
+            computed: tables.jiffies(),
+            target: ends.target,
+            via: nic.ifindex,
+            detail: nic.flags,
+            mac: nic.mac,
+            mtu: nic.mtu,
+            ..Action::default()
+        });
     }
     Ok(verdict)
 }
@@ -155,7 +195,7 @@ fn check_ends<P: Packet, T: Tables>(
         ethertype::IPV6 => Family::V6,
         _ => return Err(DropReason::VxlanInvalid),
     };
-    Ok(Ends { source_vnet, target, inner })
+    Ok(Ends { source, source_vnet, target, inner })
 }
 
 /// The source NIC must live on the host that the packet comes from. The entry of a host without an

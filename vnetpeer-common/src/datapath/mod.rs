@@ -14,6 +14,7 @@ mod address;
 mod arp;
 mod deliver;
 mod encap;
+mod flow;
 mod icmp_error;
 mod inbound;
 mod ndp;
@@ -26,8 +27,12 @@ mod verdict;
 
 pub use address::Address;
 pub use encap::{Family, OUTER_V4_LEN, OUTER_V6_LEN};
+pub use flow::{
+    Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, admit, classify, keep_fragment,
+    query_flags,
+};
 pub use inbound::inbound;
-pub use outbound::outbound;
+pub use outbound::{is_v6, outbound, outbound_cached, outbound_other, outbound_v6};
 pub use packet::{OFFSET_MAX, Packet};
 pub use parse::Headers;
 pub use route::{lookup4, lookup6};

@@ -3,22 +3,32 @@
 //! Parse, answer ARP and neighbour discovery, refuse what is spoofed, find the target NIC by the
 //! subnet's effective routes, then hand the packet to a local NIC or encapsulate it for its host.
 
+use core::hint::black_box;
+
 use super::{
-    Address, Headers, Packet, Tables, Verdict, arp,
-    deliver::{Source, admit, deliver, may_use, owns},
+    Address, FlowQuery, Headers, Packet, Tables, Verdict, arp,
+    deliver::{Source, ask, deliver, may_use, owns, relate},
     encap::{Overlay, encap},
+    flow::{
+        cache::{self, Direction},
+        fragment::{self, Owner},
+        quote::query_of,
+    },
     icmp_error, ndp,
     parse::{self, WireSize},
 };
 use crate::{
-    abi::{DropEvent, Nic, Vtep, next_hop_kind, nic_flags, vtep_flags},
+    abi::{Action, DropEvent, Nic, Vtep, next_hop_kind, nic_flags, vtep_flags},
     reason::DropReason,
-    types::{LinkId, Mac, NextHopId, NicId, VnetId, VtepId, WireMac},
+    types::{LinkId, Mac, NextHopId, NicId, RuleId, V4, V6, VnetId, VtepId, WireMac},
     wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, ethertype, len_of, protocol},
 };
 
+/// UDP source port that the platform keeps for itself.
+const PLATFORM_PORT: u16 = 65_330;
 /// Largest IP packet over a peering: Azure promises 1,500 bytes there and no more.
-const PEERING_MTU: u32 = 1_500;
+const PEERING_MTU: u16 = 1_500;
+
 /// What is known about a packet when it is dropped.
 #[derive(Default)]
 pub(super) struct Trail {
@@ -26,14 +36,72 @@ pub(super) struct Trail {
     pub(super) nic: NicId,
     pub(super) source_nic: NicId,
     pub(super) link: LinkId,
+    /// The security rule that denied; none if no rule did.
+    pub(super) rule: RuleId,
     /// Type of the packet behind the first 14 bytes of the frame; 0 while it does not lie there. After
     /// decapsulation those bytes do not tell it.
     pub(super) ethertype: u16,
 }
 
 /// Decides what happens to a frame that came in on the workload interface `ifindex`.
+///
+/// The programs take the three parts one by one, since together they are more than the verifier
+/// follows: [`outbound_cached`], then [`outbound_v6`] or [`outbound_other`].
 #[inline(always)]
 pub fn outbound<P: Packet, T: Tables>(p: &mut P, tables: &T, ifindex: u32) -> Verdict {
+    if let Some(verdict) = outbound_cached(p, tables, ifindex) {
+        return verdict;
+    }
+    if is_v6(p) { outbound_v6(p, tables, ifindex) } else { outbound_other(p, tables, ifindex) }
+}
+
+/// Whether the frame says that it carries IPv6.
+#[inline(always)]
+pub fn is_v6<P: Packet>(p: &P) -> bool {
+    p.get::<Ethernet>(0).is_some_and(|it| it.ethertype.get() == ethertype::IPV6)
+}
+
+/// The part of [`outbound`] that only repeats what was decided before. `None`: decide.
+#[inline(always)]
+pub fn outbound_cached<P: Packet, T: Tables>(
+    p: &mut P,
+    tables: &T,
+    ifindex: u32,
+) -> Option<Verdict> {
+    let id = tables.nic_of_interface(ifindex)?;
+    let nic = tables.nic(id)?;
+    let ethernet = p.get::<Ethernet>(0)?;
+    let from_guest = ethernet.src == WireMac::from(nic.mac);
+    if !from_guest || ethernet.dst != WireMac::from(Mac::ROUTER) || p.has_vlan_tag() {
+        return None;
+    }
+    match ethernet.ethertype.get() {
+        ethertype::IPV4 => cache::outbound::<P, T, V4>(p, tables, id, nic),
+        ethertype::IPV6 => cache::outbound::<P, T, V6>(p, tables, id, nic),
+        _ => None,
+    }
+}
+
+/// The part of [`outbound`] for IPv6.
+#[inline(always)]
+pub fn outbound_v6<P: Packet, T: Tables>(p: &mut P, tables: &T, ifindex: u32) -> Verdict {
+    decide(p, tables, ifindex, send_v6)
+}
+
+/// The part of [`outbound`] for everything but IPv6.
+#[inline(always)]
+pub fn outbound_other<P: Packet, T: Tables>(p: &mut P, tables: &T, ifindex: u32) -> Verdict {
+    decide(p, tables, ifindex, send_other)
+}
+
+/// Sends by `send` and accounts for what that refuses.
+#[inline(always)]
+fn decide<P: Packet, T: Tables>(
+    p: &mut P,
+    tables: &T,
+    ifindex: u32,
+    send: impl FnOnce(&mut P, &T, NicId, &Nic, &mut Trail) -> Result<Verdict, Refusal>,
+) -> Verdict {
     let mut trail = Trail::default();
     let nic = tables.nic_of_interface(ifindex).and_then(|id| Some((id, tables.nic(id)?)));
     let Some((id, nic)) = nic.filter(|(_, nic)| nic.flags & nic_flags::PRESENT != 0) else {
@@ -65,34 +133,53 @@ impl From<DropReason> for Refusal {
     }
 }
 
+/// Checks the Ethernet header and says whether the frame is for the virtual router.
 #[inline(always)]
-fn send<P: Packet, T: Tables>(
+fn check_ethernet<P: Packet>(
+    p: &P,
+    nic: &Nic,
+    trail: &mut Trail,
+) -> Result<Result<(), DropReason>, DropReason> {
+    let ethernet = p.get::<Ethernet>(0).ok_or(DropReason::Malformed)?;
+    trail.ethertype = ethernet.ethertype.get();
+    if p.has_vlan_tag() {
+        return Err(DropReason::VlanTagged);
+    }
+    if ethernet.src != WireMac::from(nic.mac) {
+        return Err(DropReason::SourceMacSpoofed);
+    }
+    Ok(addressed_to_router(ethernet))
+}
+
+#[inline(always)]
+fn send_v6<P: Packet, T: Tables>(
     p: &mut P,
     tables: &T,
     id: NicId,
     nic: &Nic,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
-    let ethernet = p.get::<Ethernet>(0).ok_or(DropReason::Malformed)?;
-    trail.ethertype = ethernet.ethertype.get();
-    if p.has_vlan_tag() {
-        return Err(DropReason::VlanTagged.into());
+    let to_router = check_ethernet(p, nic, trail)?;
+    let mut headers = parse::ipv6(p)?;
+    match ndp::handle(p, tables, id, nic, &headers) {
+        Some(handled) => Ok(handled?),
+        None => send_ip(p, tables, id, nic, &mut headers, to_router, trail),
     }
-    if ethernet.src != WireMac::from(nic.mac) {
-        return Err(DropReason::SourceMacSpoofed.into());
-    }
-    let to_router = addressed_to_router(ethernet);
+}
+
+#[inline(always)]
+fn send_other<P: Packet, T: Tables>(
+    p: &mut P,
+    tables: &T,
+    id: NicId,
+    nic: &Nic,
+    trail: &mut Trail,
+) -> Result<Verdict, Refusal> {
+    let to_router = check_ethernet(p, nic, trail)?;
     match trail.ethertype {
         ethertype::IPV4 => {
-            let headers = parse::ipv4(p)?;
-            send_ip(p, tables, id, nic, &headers, to_router, trail)
-        }
-        ethertype::IPV6 => {
-            let headers = parse::ipv6(p)?;
-            match ndp::handle(p, tables, id, nic, &headers) {
-                Some(handled) => Ok(handled?),
-                None => send_ip(p, tables, id, nic, &headers, to_router, trail),
-            }
+            let mut headers = parse::ipv4(p)?;
+            send_ip(p, tables, id, nic, &mut headers, to_router, trail)
         }
         ethertype::ARP => Ok(arp::answer(p, tables, id, nic)?),
         ethertype::VLAN | ethertype::QINQ => Err(DropReason::VlanTagged.into()),
@@ -107,14 +194,28 @@ fn send_ip<P: Packet, T: Tables, A: Address>(
     tables: &T,
     id: NicId,
     nic: &Nic,
-    headers: &Headers<A>,
+    headers: &mut Headers<A>,
     to_router: Result<(), DropReason>,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     to_router?;
+    // Read before anything that it guards.
+    let epoch = black_box(nic.epoch);
     check_guest(tables, id, nic, headers)?;
+    if headers.is_later_fragment() {
+        fragment::recall(tables, headers, Owner { slot: nic.slot, inbound: false })?;
+    }
     let hop = resolve(tables, nic, headers.dst, trail)?;
-    forward(p, tables, id, nic, headers, &hop, trail)
+    let sender = Sender { id, nic, epoch };
+    forward(p, tables, &sender, headers, &hop, trail)
+}
+
+/// The NIC that sends.
+struct Sender<'a> {
+    id: NicId,
+    nic: &'a Nic,
+    /// Its epoch before anything was looked up.
+    epoch: u32,
 }
 
 /// IP packets go to the virtual router and nowhere else.
@@ -146,10 +247,12 @@ fn check_guest<T: Tables, A: Address>(
     if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, headers.src) {
         return Err(DropReason::SourceAddressSpoofed);
     }
-    if headers.protocol == protocol::UDP && headers.src_port == A::DHCP_SERVER {
-        return Err(DropReason::DhcpServer);
+    match headers.protocol {
+        protocol::UDP if headers.src_port == A::DHCP_SERVER => Err(DropReason::DhcpServer),
+        protocol::UDP if headers.src_port == PLATFORM_PORT => Err(DropReason::PortReserved),
+        protocol::GRE | protocol::IPV4 | protocol::IPV6 => Err(DropReason::ProtocolBlocked),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The NIC that a packet is handed to next, and the links that lead there.
@@ -157,6 +260,8 @@ struct Hop {
     target: NicId,
     link: LinkId,
     reverse: LinkId,
+    /// Whether the link lets the VNets talk (`allowVirtualNetworkAccess`).
+    access: bool,
 }
 
 /// Follows the effective routes of the NIC's subnet to a NIC.
@@ -185,20 +290,20 @@ fn resolve<T: Tables, A: Address>(
         _ => return Err(DropReason::NextHopUnreachable),
     };
     trail.link = next.link;
+    let mut access = true;
     if next.link.is_some() {
         let link = tables.link(next.link).ok_or(DropReason::Unconfigured)?;
-        may_use(link.flags)?;
+        access = may_use(link.flags)?;
     }
-    Ok(Hop { target, link: next.link, reverse: next.reverse })
+    Ok(Hop { target, link: next.link, reverse: next.reverse, access })
 }
 
-/// Hands the packet to the target, here or on another host, and meters it.
+/// Asks the sender's policies, then hands the packet to the target, here or on another host.
 #[inline(always)]
 fn forward<P: Packet, T: Tables, A: Address>(
     p: &mut P,
     tables: &T,
-    id: NicId,
-    nic: &Nic,
+    sender: &Sender<'_>,
     headers: &Headers<A>,
     hop: &Hop,
     trail: &mut Trail,
@@ -207,28 +312,97 @@ fn forward<P: Packet, T: Tables, A: Address>(
         .nic(hop.target)
         .filter(|target| target.flags & nic_flags::PRESENT != 0)
         .ok_or(DropReason::NoEndpoint)?;
-    let size = parse::wire_size(p, headers)?;
+    let mut query = query_of(p, headers)?;
+    let steady = ask(tables, &mut query, (sender.id, sender.nic), hop.access, trail)?;
+    fragment::remember_first(tables, headers, &query);
     if target.vtep.is_some() {
-        let vtep = way_to::<T, A>(tables, target.vtep).ok_or(DropReason::Unconfigured)?;
-        check_mtu(&size, hop.link, u32::from(vtep.mtu))?;
-        let overlay = Overlay { source: id, target: hop.target, vnet: target.vnet };
-        trail.ethertype = 0;
-        let verdict = encap(p, headers, overlay, vtep)?;
-        meter(tables, hop.link, LinkId::NONE, &size);
-        return Ok(verdict);
+        transmit(p, tables, sender, headers, hop, target, steady, trail)
+    } else {
+        hand_over(p, tables, sender, headers, &mut query, hop, target, steady, trail)
     }
-    let source = Source { vnet: nic.vnet, link: hop.reverse };
-    let reverse = admit(tables, headers, &source, hop.target, target, trail)?;
-    check_mtu(&size, hop.link, u32::from(target.mtu))?;
+}
+
+/// Encapsulates the packet for the target's host and meters it.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a struct of them would live on a program's stack")]
+fn transmit<P: Packet, T: Tables, A: Address>(
+    p: &mut P,
+    tables: &T,
+    sender: &Sender<'_>,
+    headers: &Headers<A>,
+    hop: &Hop,
+    target: &Nic,
+    steady: bool,
+    trail: &mut Trail,
+) -> Result<Verdict, Refusal> {
+    let vtep = way_to::<T, A>(tables, target.vtep).ok_or(DropReason::Unconfigured)?;
+    let size = parse::wire_size(p, headers)?;
+    let mtu = check_mtu(&size, hop.link, vtep.mtu)?;
+    if steady {
+        cache::remember(tables, headers, sender.id, Direction::Outbound, || Action {
+            epoch: sender.epoch,
+            link: hop.link,
+            computed: tables.jiffies(),
+            target: hop.target,
+            via: target.vtep.0,
+            detail: target.vnet.0,
+            is_remote: 1,
+            mtu,
+            ..Action::default()
+        });
+    }
+    let overlay = Overlay { source: sender.id, target: hop.target, vnet: target.vnet };
+    trail.ethertype = 0;
+    let verdict = encap(p, headers, overlay, vtep)?;
+    meter(tables, hop.link, LinkId::NONE, &size);
+    Ok(verdict)
+}
+
+/// Lets the packet into a NIC of this host, if the NIC takes it, and meters it on both sides.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a struct of them would live on a program's stack")]
+fn hand_over<P: Packet, T: Tables, A: Address>(
+    p: &mut P,
+    tables: &T,
+    sender: &Sender<'_>,
+    headers: &Headers<A>,
+    query: &mut FlowQuery<A>,
+    hop: &Hop,
+    target: &Nic,
+    steady: bool,
+    trail: &mut Trail,
+) -> Result<Verdict, Refusal> {
+    let size = parse::wire_size(p, headers)?;
+    let mtu = check_mtu(&size, hop.link, target.mtu)?;
+    // What the target's side refuses is counted there.
+    (trail.slot, trail.nic) = (target.slot, hop.target);
+    let source = Source { vnet: sender.nic.vnet, link: hop.reverse };
+    let relation = relate(tables, headers, &source, hop.target, target, trail)?;
+    query.turn();
+    let steady = ask(tables, query, (hop.target, target), relation.access, trail)? && steady;
+    if steady {
+        cache::remember(tables, headers, sender.id, Direction::Outbound, || Action {
+            epoch: sender.epoch,
+            link: hop.link,
+            computed: tables.jiffies(),
+            reverse: relation.link,
+            target: hop.target,
+            via: target.ifindex,
+            detail: target.flags,
+            mac: target.mac,
+            mtu,
+            ..Action::default()
+        });
+    }
     let verdict = deliver::<P, A>(p, hop.target, target)?;
-    meter(tables, hop.link, reverse, &size);
+    meter(tables, hop.link, relation.link, &size);
     Ok(verdict)
 }
 
 /// The way to a host: over an underlay of the packet's own family where there is one. The kernel cuts a
 /// super-frame in software when the families differ, and cannot cut one that was decapsulated before.
 #[inline(always)]
-fn way_to<T: Tables, A: Address>(tables: &T, host: VtepId) -> Option<&Vtep> {
+pub(super) fn way_to<T: Tables, A: Address>(tables: &T, host: VtepId) -> Option<&Vtep> {
     let vtep = tables.vtep(host)?;
     let is_v6 = vtep.flags & vtep_flags::IPV6 != 0;
     if is_v6 == (A::ETHERTYPE == ethertype::IPV6) || !vtep.other.is_some() {
@@ -237,15 +411,20 @@ fn way_to<T: Tables, A: Address>(tables: &T, host: VtepId) -> Option<&Vtep> {
     tables.vtep(vtep.other)
 }
 
+/// The largest IP packet on the way, if this one is none larger.
 #[inline(always)]
-fn check_mtu(size: &WireSize, link: LinkId, path_mtu: u32) -> Result<(), Refusal> {
+fn check_mtu(size: &WireSize, link: LinkId, path_mtu: u16) -> Result<u16, Refusal> {
     let mtu = if link.is_some() { path_mtu.min(PEERING_MTU) } else { path_mtu };
-    if size.largest > mtu { Err(Refusal::TooBig { mtu }) } else { Ok(()) }
+    if size.largest > u32::from(mtu) {
+        Err(Refusal::TooBig { mtu: u32::from(mtu) })
+    } else {
+        Ok(mtu)
+    }
 }
 
 /// Egress of the link that the packet leaves over, ingress of the one that it enters over.
 #[inline(always)]
-fn meter<T: Tables>(tables: &T, out: LinkId, into: LinkId, size: &WireSize) {
+pub(super) fn meter<T: Tables>(tables: &T, out: LinkId, into: LinkId, size: &WireSize) {
     if out.is_some() {
         tables.meter_egress(out, size.packets, size.bytes);
     }
@@ -263,18 +442,34 @@ pub(super) fn drop_frame<P: Packet, T: Tables>(
     reason: DropReason,
     trail: &Trail,
 ) -> Verdict {
-    let mut event = DropEvent { reason: reason.number(), ..DropEvent::default() };
-    describe(p, trail.ethertype, &mut event);
-    let before = tables.count_drop(trail.slot, reason, event.len);
+    let before = tables.count_drop(trail.slot, reason, packet_len(p, trail.ethertype));
     let sampled = tables.config().is_some_and(|config| before & u64::from(config.event_mask) == 0);
     if sampled {
-        event.jiffies = tables.jiffies();
-        event.nic = trail.nic;
-        event.source_nic = trail.source_nic;
-        event.link = trail.link;
-        tables.report(&event);
+        tables.report(|event| {
+            event.jiffies = tables.jiffies();
+            event.nic = trail.nic;
+            event.source_nic = trail.source_nic;
+            event.reason = reason.number();
+            event.link = trail.link;
+            event.rule = trail.rule;
+            event.len = packet_len(p, trail.ethertype);
+            describe(p, trail.ethertype, event);
+        });
     }
     Verdict::Drop(reason)
+}
+
+/// Bytes of the IP packet as its header says, 0 if there is none.
+#[inline(always)]
+fn packet_len<P: Packet>(p: &P, ethertype: u16) -> u32 {
+    let len = match ethertype {
+        ethertype::IPV4 => p.get::<Ipv4>(ETHERNET_LEN).map(|ip| u32::from(ip.total_len.get())),
+        ethertype::IPV6 => {
+            p.get::<Ipv6>(ETHERNET_LEN).map(|ip| u32::from(ip.payload_len.get()) + len_of::<Ipv6>())
+        }
+        _ => None,
+    };
+    len.unwrap_or(0)
 }
 
 /// Reads from the frame what an event tells about it. The parser's findings are not kept for this:
@@ -287,7 +482,6 @@ fn describe<P: Packet>(p: &P, ethertype: u16, event: &mut DropEvent) {
             event.src = ip.src.into();
             event.dst = ip.dst.into();
             event.protocol = ip.protocol;
-            event.len = u32::from(ip.total_len.get());
             let has_ports = ip.version_ihl == 0x45 && !ip.is_later_fragment();
             has_ports.then_some(ETHERNET_LEN + Ipv4::LEN)
         }
@@ -296,7 +490,6 @@ fn describe<P: Packet>(p: &P, ethertype: u16, event: &mut DropEvent) {
             event.src = ip.src.into();
             event.dst = ip.dst.into();
             event.protocol = ip.next_header;
-            event.len = u32::from(ip.payload_len.get()) + len_of::<Ipv6>();
             Some(ETHERNET_LEN + Ipv6::LEN)
         }
         _ => None,

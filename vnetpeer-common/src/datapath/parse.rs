@@ -1,13 +1,18 @@
 //! From a frame to the few values that decisions need.
 //!
 //! IPv4 with options (RFC 791), IPv6 with a bounded walk over extension headers (RFC 8200 §4), ports
-//! of TCP and UDP. Ports are never read from a later fragment.
+//! of TCP and UDP, type and identifier of ICMP. Nothing of these is ever read from a later fragment.
+//!
+//! ESP and AH end the walk: rules know them as protocols, and what is behind them belongs to them.
 
-use super::{OFFSET_MAX, Packet};
+use super::{Address, OFFSET_MAX, Packet};
 use crate::{
     reason::DropReason,
     types::{V4, V6},
-    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ipv6Extension, Ports, Tcp, Udp, len_of, protocol},
+    wire::{
+        ETHERNET_LEN, Ethernet, Icmp, Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, Tcp, Udp, len_of,
+        protocol, tcp_flags,
+    },
 };
 
 /// Extension headers that are walked; RFC 8200 §4.1 recommends at most one of each of six kinds.
@@ -30,7 +35,11 @@ pub struct Headers<A> {
     /// Which part of a packet this is, as in IPv4's field without "don't fragment": 0 for a whole one.
     /// A number and not a choice, which the verifier would follow twice from here on.
     pub fragment: u16,
-    /// Ports of TCP and UDP in host order, else 0.
+    /// Identification of the packet that a fragment belongs to; 0 for a whole one.
+    pub fragment_id: u32,
+    /// Flags of TCP, type of ICMP; else 0.
+    pub kind: u32,
+    /// Ports of TCP and UDP in host order, the identifier of an ICMP request or reply; else 0.
     pub src_port: u16,
     /// See `src_port`.
     pub dst_port: u16,
@@ -45,6 +54,12 @@ impl<A> Headers<A> {
     #[inline(always)]
     pub(super) const fn is_later_fragment(&self) -> bool {
         self.fragment & FRAGMENT_OFFSET != 0
+    }
+
+    /// Where a fragment belongs in its packet, in bytes.
+    #[inline(always)]
+    pub(super) const fn fragment_offset(&self) -> u16 {
+        (self.fragment & FRAGMENT_OFFSET).wrapping_mul(8)
     }
 }
 
@@ -62,17 +77,20 @@ pub(super) fn ipv4<P: Packet>(p: &mut P) -> Result<Headers<V4>, DropReason> {
         return Err(DropReason::Ipv4Invalid);
     }
     let transport = ETHERNET_LEN + header_len;
+    let fragment = ip.fragment.get() & FRAGMENT;
     let mut headers = Headers {
         src: ip.src,
         dst: ip.dst,
         protocol: ip.protocol,
-        fragment: ip.fragment.get() & FRAGMENT,
+        fragment,
+        fragment_id: if fragment == 0 { 0 } else { u32::from(ip.id.get()) },
+        kind: 0,
         src_port: 0,
         dst_port: 0,
         transport,
         len,
     };
-    read_ports(p, &mut headers, ETHERNET_LEN + Ipv4::LEN)?;
+    read_transport(p, &mut headers)?;
     Ok(headers)
 }
 
@@ -93,6 +111,8 @@ pub(super) fn ipv6<P: Packet>(p: &mut P) -> Result<Headers<V6>, DropReason> {
         dst: ip.dst,
         protocol: ip.next_header,
         fragment: 0,
+        fragment_id: 0,
+        kind: 0,
         src_port: 0,
         dst_port: 0,
         transport: ETHERNET_LEN + Ipv6::LEN,
@@ -101,7 +121,7 @@ pub(super) fn ipv6<P: Packet>(p: &mut P) -> Result<Headers<V6>, DropReason> {
     if is_extension(headers.protocol) {
         walk_extensions(p, &mut headers)?;
     }
-    read_ports(p, &mut headers, ETHERNET_LEN + Ipv6::LEN)?;
+    read_transport(p, &mut headers)?;
     Ok(headers)
 }
 
@@ -120,12 +140,10 @@ const fn is_extension(next_header: u8) -> bool {
             | protocol::ROUTING
             | protocol::FRAGMENT
             | protocol::DESTINATION_OPTIONS
-            | protocol::AH
     )
 }
 
-/// Walks to the transport header. AH counts its length in other units than the rest (RFC 4302), and
-/// it stays the protocol of interest only in that what follows it is what filters look at.
+/// Walks to the transport header.
 #[inline(always)]
 fn walk_extensions<P: Packet>(p: &mut P, headers: &mut Headers<V6>) -> Result<(), DropReason> {
     for _ in 0..IPV6_EXTENSIONS_MAX {
@@ -135,16 +153,19 @@ fn walk_extensions<P: Packet>(p: &mut P, headers: &mut Headers<V6>) -> Result<()
         let at = headers.transport;
         p.pull(at + size_of::<Ipv6Extension>()).ok_or(DropReason::Malformed)?;
         let extension = p.get_at::<Ipv6Extension>(at).ok_or(DropReason::Malformed)?;
+        let (next_header, units) = (extension.next_header, extension.len);
         let len = match headers.protocol {
             protocol::FRAGMENT => {
-                let field = extension.data.get();
+                p.pull(at + size_of::<Ipv6Fragment>()).ok_or(DropReason::Malformed)?;
+                let fragment = p.get_at::<Ipv6Fragment>(at).ok_or(DropReason::Malformed)?;
+                let field = fragment.offset.get();
                 headers.fragment = (field >> 3) | ((field & 1) << 13);
+                headers.fragment_id = fragment.id.get();
                 8
             }
-            protocol::AH => (extension.len as usize + 2) * 4,
-            _ => (extension.len as usize + 1) * 8,
+            _ => (units as usize + 1) * 8,
         };
-        headers.protocol = extension.next_header;
+        headers.protocol = next_header;
         headers.transport = at + len;
         if headers.transport > OFFSET_MAX || headers.transport > ETHERNET_LEN + headers.len as usize
         {
@@ -157,33 +178,103 @@ fn walk_extensions<P: Packet>(p: &mut P, headers: &mut Headers<V6>) -> Result<()
     Ok(())
 }
 
-/// Reads the ports of TCP and UDP. A packet too short for them is malformed. `usual` is where they are
-/// in a packet without options and extension headers.
+/// Reads ports and flags of TCP, ports of UDP, type and identifier of ICMP. The header must be whole:
+/// a packet too short for it is malformed, and a first fragment too short for it hides something.
 #[inline(always)]
-fn read_ports<P: Packet, A>(
+fn read_transport<P: Packet, A: Address>(
     p: &mut P,
     headers: &mut Headers<A>,
-    usual: usize,
 ) -> Result<(), DropReason> {
-    let has_ports = matches!(headers.protocol, protocol::TCP | protocol::UDP);
-    if !has_ports || headers.is_later_fragment() {
+    let len = match headers.protocol {
+        protocol::TCP => size_of::<Tcp>(),
+        protocol::UDP => size_of::<Udp>(),
+        other if other == A::ICMP => size_of::<Icmp>(),
+        _ => return Ok(()),
+    };
+    if headers.is_later_fragment() {
         return Ok(());
     }
-    let end = headers.transport + size_of::<Ports>();
+    let end = headers.transport + len;
     if end > ETHERNET_LEN + headers.len as usize {
-        return Err(DropReason::Malformed);
+        let whole = headers.fragment == 0;
+        return Err(if whole { DropReason::Malformed } else { DropReason::FragmentInvalid });
     }
     p.pull(end).ok_or(DropReason::Malformed)?;
-    // Nearly every packet has its ports at the usual place.
-    let ports = if headers.transport == usual {
-        p.get::<Ports>(usual)
+    let at = headers.transport;
+    if headers.protocol == protocol::TCP {
+        let tcp = p.get_at::<Tcp>(at).ok_or(DropReason::Malformed)?;
+        headers.src_port = tcp.ports.src.get();
+        headers.dst_port = tcp.ports.dst.get();
+        headers.kind = u32::from(tcp.flags);
+    } else if headers.protocol == protocol::UDP {
+        let udp = p.get_at::<Udp>(at).ok_or(DropReason::Malformed)?;
+        headers.src_port = udp.ports.src.get();
+        headers.dst_port = udp.ports.dst.get();
     } else {
-        p.get_at::<Ports>(headers.transport)
-    };
-    let ports = ports.ok_or(DropReason::Malformed)?;
-    headers.src_port = ports.src.get();
-    headers.dst_port = ports.dst.get();
+        let icmp = p.get_at::<Icmp>(at).ok_or(DropReason::Malformed)?;
+        headers.kind = u32::from(icmp.kind);
+        if !A::is_error(headers.kind) {
+            headers.src_port = (icmp.rest.get() >> 16) as u16;
+            headers.dst_port = headers.src_port;
+        }
+    }
     Ok(())
+}
+
+/// A whole IPv4 packet without options that carries TCP or UDP. Nothing else is told apart: `None`.
+#[inline(always)]
+pub(super) fn plain_v4<P: Packet>(p: &P) -> Option<Headers<V4>> {
+    let ip = p.get::<Ipv4>(ETHERNET_LEN)?;
+    if ip.version_ihl != 0x45 || ip.fragment.get() & FRAGMENT != 0 {
+        return None;
+    }
+    let len = frame_len(p, u32::from(ip.total_len.get()));
+    plain(p, ip.src, ip.dst, ip.protocol, len)
+}
+
+/// A whole IPv6 packet without extension headers that carries TCP or UDP. Nothing else is told apart.
+#[inline(always)]
+pub(super) fn plain_v6<P: Packet>(p: &P) -> Option<Headers<V6>> {
+    let ip = p.get::<Ipv6>(ETHERNET_LEN)?;
+    if ip.version_class_flow.get() >> 28 != 6 {
+        return None;
+    }
+    let len = frame_len(p, u32::from(ip.payload_len.get()) + len_of::<Ipv6>());
+    plain(p, ip.src, ip.dst, ip.next_header, len)
+}
+
+#[inline(always)]
+fn plain<P: Packet, A: Address>(
+    p: &P,
+    src: A,
+    dst: A,
+    protocol: u8,
+    len: u32,
+) -> Option<Headers<A>> {
+    let (ports, kind, transport_len) = match protocol {
+        protocol::TCP => {
+            let tcp = p.get::<Tcp>(A::TRANSPORT)?;
+            (&tcp.ports, u32::from(tcp.flags), size_of::<Tcp>())
+        }
+        protocol::UDP => (&p.get::<Udp>(A::TRANSPORT)?.ports, 0, size_of::<Udp>()),
+        _ => return None,
+    };
+    let fits = A::TRANSPORT + transport_len <= ETHERNET_LEN + len as usize;
+    if kind & tcp_flags::SYN_FIN_RST != 0 || !fits || !p.covers(ETHERNET_LEN + len as usize) {
+        return None;
+    }
+    Some(Headers {
+        src,
+        dst,
+        protocol,
+        fragment: 0,
+        fragment_id: 0,
+        kind,
+        src_port: ports.src.get(),
+        dst_port: ports.dst.get(),
+        transport: A::TRANSPORT,
+        len,
+    })
 }
 
 /// What a frame is on the wire, after a super-frame is cut into its segments.

@@ -8,6 +8,8 @@ use crate::{
 
 /// Bytes of an IPv4 address, so levels of an IPv4 trie.
 const LEVELS_V4: u32 = 4;
+/// Bytes of a port, so levels of a port trie.
+const LEVELS_PORT: u32 = 2;
 /// Bytes of an IPv6 address, so the most nodes on a path of an IPv6 trie.
 const LEVELS_V6: u32 = 16;
 
@@ -17,6 +19,20 @@ pub fn lookup4<T: Tables>(tables: &T, root: Entry, address: V4) -> Option<u32> {
     let mut key = address.bits();
     let mut entry = root;
     for _ in 0..LEVELS_V4 {
+        let Some(index) = entry.as_node() else { break };
+        let node = tables.node4(index)?;
+        entry = *node.children.get((key >> 24) as usize)?;
+        key <<= 8;
+    }
+    entry.as_leaf()
+}
+
+/// As [`lookup4`] for a key of 16 bits in the upper half of `bits`, the rest of which is ignored.
+#[inline(always)]
+pub(super) fn lookup_port<T: Tables>(tables: &T, root: Entry, bits: u32) -> Option<u32> {
+    let mut entry = root;
+    let mut key = bits;
+    for _ in 0..LEVELS_PORT {
         let Some(index) = entry.as_node() else { break };
         let node = tables.node4(index)?;
         entry = *node.children.get((key >> 24) as usize)?;

@@ -1,9 +1,14 @@
 //! The lookups and counters that the core needs, and nothing else.
 
+use super::{Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened};
 use crate::{
-    abi::{Config, DropEvent, Link, NextHop, Nic, Node4, Node6, Roots, Vnet, Vtep},
+    abi::{
+        Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
+        FlowsOpened, FragmentKey, Fragmented, Link, NextHop, Nic, Node4, Node6, Roots, Row,
+        RuleEntry, Vnet, Vtep,
+    },
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
 
 /// The tables of one host. Lookups on the path of every packet are array-shaped; the three that are
@@ -36,14 +41,62 @@ pub trait Tables {
     fn vtep_by_address(&self, addr: Addr) -> Option<VtepId>;
     /// Whether `addr` is one of the NIC's addresses beyond the first of each family.
     fn owns_address(&self, nic: NicId, addr: Addr) -> bool;
+    /// What judges the local NIC of a slot.
+    fn filter(&self, slot: u32) -> Option<&Filter>;
+    /// Index of the classifier of a policy that is in force.
+    fn policy(&self, id: PolicyId) -> Option<u32>;
+    /// A classifier.
+    fn classifier(&self, index: u32) -> Option<&Classifier>;
+    /// A bit vector.
+    fn row(&self, index: u32) -> Option<&Row>;
+    /// Counts a flow that a rule decided.
+    fn count_rule(&self, rule: RuleId);
+    /// A flow.
+    fn flow4(&self, key: FlowKey4) -> Option<&LiveFlow>;
+    /// A flow.
+    fn flow6(&self, key: FlowKey6) -> Option<&LiveFlow>;
+    /// Keeps a flow that is not there yet.
+    fn open_flow4(&self, key: FlowKey4, flow: Flow) -> Opened;
+    /// Keeps a flow that is not there yet.
+    fn open_flow6(&self, key: FlowKey6, flow: Flow) -> Opened;
+    /// Flows of a NIC so far, as the programs count them.
+    fn flows_opened(&self, slot: u32) -> Option<FlowsOpened>;
+    /// Flows of a NIC that user space has removed.
+    fn flows_ended(&self, slot: u32) -> Option<FlowsEnded>;
+    /// Counts a flow of a NIC.
+    fn count_opened(&self, slot: u32);
+    /// Counts a flow of a NIC that saw its first reply.
+    fn count_replied(&self, slot: u32);
+    /// A fragmented packet on its way.
+    fn fragmented(&self, key: FragmentKey) -> Option<Fragmented>;
+    /// Keeps a fragmented packet in place of what its bucket held.
+    fn keep_fragmented(&self, key: FragmentKey, packet: &Fragmented);
+    /// An entry of this CPU's flow cache: way 0 or 1 of the set that `hash` selects.
+    fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>>;
+    /// An entry of this CPU's flow cache: way 0 or 1 of the set that `hash` selects.
+    fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>>;
+    /// [`super::admit`] for IPv4. The programs call it as a function that the verifier checks once.
+    fn admit4(&self, query: &FlowQuery<V4>) -> Admission;
+    /// [`super::admit`] for IPv6.
+    fn admit6(&self, query: &FlowQuery<V6>) -> Admission;
+    /// [`super::keep_fragment`] for IPv4, likewise.
+    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32);
+    /// [`super::keep_fragment`] for IPv6, likewise.
+    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32);
+    /// [`super::lookup6`], likewise.
+    fn lookup6(&self, root: Entry, address: V6) -> Option<u32>;
+    /// [`super::classify`] for IPv4, likewise.
+    fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry;
+    /// [`super::classify`] for IPv6.
+    fn classify6(&self, index: u32, query: &FlowQuery<V6>, case: Case) -> RuleEntry;
     /// Counts traffic that leaves a VNet over `link`.
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64);
     /// Counts traffic that enters a VNet over `link`.
     fn meter_ingress(&self, link: LinkId, packets: u64, bytes: u64);
     /// Counts a dropped frame and returns how many were dropped for this reason before.
     fn count_drop(&self, slot: u32, reason: DropReason, bytes: u32) -> u64;
-    /// Hands a sampled drop to user space.
-    fn report(&self, event: &DropEvent);
+    /// Hands a sampled drop to user space, told by `describe`, which gets an event of zeros.
+    fn report(&self, describe: impl FnOnce(&mut DropEvent));
     /// Kernel jiffies.
     fn jiffies(&self) -> u64;
 }

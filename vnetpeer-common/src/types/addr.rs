@@ -23,6 +23,18 @@ impl V4 {
         self.0.to_ne_bytes()
     }
 
+    /// The octets as they lie in memory, for keys.
+    #[inline(always)]
+    pub const fn wire(self) -> u32 {
+        self.0
+    }
+
+    /// From a number, first octet most significant.
+    #[inline(always)]
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits.to_be())
+    }
+
     /// The address as a number, first octet most significant.
     #[inline(always)]
     pub const fn bits(self) -> u32 {
@@ -71,6 +83,12 @@ impl V6 {
     #[inline(always)]
     pub const fn halves(self) -> [u64; 2] {
         [u64::from_be(self.high), u64::from_be(self.low)]
+    }
+
+    /// From two numbers, most significant first.
+    #[inline(always)]
+    pub const fn from_halves([high, low]: [u64; 2]) -> Self {
+        Self { high: high.to_be(), low: low.to_be() }
     }
 
     /// Sum of its 16-bit words, for a checksum.
@@ -122,6 +140,12 @@ impl Addr {
     #[inline(always)]
     pub const fn to_v6(self) -> V6 {
         V6 { high: self.high, low: self.low }
+    }
+
+    /// The two halves as they lie in memory, for hashes.
+    #[inline(always)]
+    pub const fn words(self) -> [u64; 2] {
+        [self.high, self.low]
     }
 
     /// Octets in wire order.

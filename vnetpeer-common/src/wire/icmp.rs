@@ -7,6 +7,20 @@ use crate::types::{V6, WireMac};
 
 /// Types of ICMP.
 pub mod icmp_type {
+    /// Echo request.
+    pub const ECHO: u8 = 8;
+    /// Source quench.
+    pub const SOURCE_QUENCH: u8 = 4;
+    /// Time exceeded.
+    pub const TIME_EXCEEDED: u8 = 11;
+    /// Parameter problem.
+    pub const PARAMETER_PROBLEM: u8 = 12;
+    /// Timestamp request.
+    pub const TIMESTAMP: u8 = 13;
+    /// Information request.
+    pub const INFORMATION: u8 = 15;
+    /// Address mask request.
+    pub const ADDRESS_MASK: u8 = 17;
     /// Destination unreachable.
     pub const DESTINATION_UNREACHABLE: u8 = 3;
     /// Code of it: fragmentation needed (RFC 1191).
@@ -15,6 +29,12 @@ pub mod icmp_type {
 
 /// Types of ICMPv6.
 pub mod icmpv6_type {
+    /// Destination unreachable, the first of the errors.
+    pub const DESTINATION_UNREACHABLE: u8 = 1;
+    /// Parameter problem, the last of the errors that are defined.
+    pub const PARAMETER_PROBLEM: u8 = 4;
+    /// Echo request.
+    pub const ECHO: u8 = 128;
     /// Packet too big.
     pub const PACKET_TOO_BIG: u8 = 2;
     /// Router solicitation.

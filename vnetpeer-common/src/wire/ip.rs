@@ -14,6 +14,12 @@ pub mod protocol {
     pub const HOP_BY_HOP: u8 = 0;
     /// ICMP.
     pub const ICMP: u8 = 1;
+    /// IPv4 in IP (RFC 2003).
+    pub const IPV4: u8 = 4;
+    /// IPv6 in IP (RFC 4213).
+    pub const IPV6: u8 = 41;
+    /// GRE (RFC 2784).
+    pub const GRE: u8 = 47;
     /// TCP.
     pub const TCP: u8 = 6;
     /// UDP.
@@ -128,6 +134,20 @@ pub struct Ipv6Extension {
     pub len: u8,
     /// Depends on the header.
     pub data: U16,
+}
+
+/// An IPv6 fragment header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C, packed)]
+pub struct Ipv6Fragment {
+    /// Protocol of what follows.
+    pub next_header: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// Offset in units of 8 bytes in the upper 13 bits, "more fragments" in the lowest.
+    pub offset: U16,
+    /// Identification.
+    pub id: U32,
 }
 
 const _: () = assert!(size_of::<Ipv4>() == Ipv4::LEN);

@@ -15,8 +15,8 @@ use bytemuck::{Pod, Zeroable};
 pub use arp::{ARP_REPLY, ARP_REQUEST, Arp};
 pub use ethernet::{ETHERNET_LEN, Ethernet, ethertype};
 pub use icmp::{Icmp, LinkLayerOption, NeighborMessage, icmp_type, icmpv6_type, ndp_option};
-pub use ip::{Ipv4, Ipv6, Ipv6Extension, ROUTER_LINK_LOCAL, protocol};
-pub use transport::{Ports, Tcp, Udp, Vxlan};
+pub use ip::{Ipv4, Ipv6, Ipv6Extension, Ipv6Fragment, ROUTER_LINK_LOCAL, protocol};
+pub use transport::{Ports, Tcp, Udp, Vxlan, tcp_flags};
 
 /// A 16-bit integer in network byte order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -84,6 +84,7 @@ impl Wire for NeighborMessage {}
 impl Wire for Ipv4 {}
 impl Wire for Ipv6 {}
 impl Wire for Ipv6Extension {}
+impl Wire for Ipv6Fragment {}
 impl Wire for Ports {}
 impl Wire for Tcp {}
 impl Wire for Udp {}

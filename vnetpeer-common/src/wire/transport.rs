@@ -44,6 +44,22 @@ impl Tcp {
     }
 }
 
+/// Bits of [`Tcp::flags`].
+pub mod tcp_flags {
+    /// The sender will send no more.
+    pub const FIN: u32 = 1;
+    /// The connection opens.
+    pub const SYN: u32 = 1 << 1;
+    /// The connection is reset.
+    pub const RST: u32 = 1 << 2;
+    /// The acknowledgement number is valid.
+    pub const ACK: u32 = 1 << 4;
+    /// Of these, the first segment of a connection has [`SYN`] alone.
+    pub const OPENING: u32 = FIN | SYN | RST | ACK;
+    /// Flags that change the state of a connection.
+    pub const SYN_FIN_RST: u32 = FIN | SYN | RST;
+}
+
 /// A UDP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, packed)]

@@ -8,7 +8,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
-    abi::{Link, NextHop, Nic, RelationKey, link_flags, next_hop_kind, nic_flags, vtep_flags},
+    abi::{
+        Link, NextHop, Nic, RelationKey, address_class, link_flags, next_hop_kind, nic_flags,
+        vtep_flags,
+    },
     types::{LinkId, Mac, NicId, VnetId, VtepId},
 };
 use vnetpeer_tests::{
@@ -121,6 +124,7 @@ impl Spoke {
         let mut spaces = VnetSpaces { hosted: true, endpoints: Vec::new(), peers };
         let next = NextHop {
             kind: next_hop_kind::VNET,
+            class: address_class::VIRTUAL_NETWORK,
             target: self.vnet.0,
             link: self.out,
             reverse: self.back,

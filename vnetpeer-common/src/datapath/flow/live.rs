@@ -1,0 +1,170 @@
+//! Entries of tables that packets change while other CPUs read them.
+
+use core::cell::Cell;
+
+use crate::{
+    abi::{Action, Cached4, Cached6, Flow, FlowKey4, FlowKey6, FlowPhase, STAGES},
+    types::RuleId,
+};
+
+/// A [`Flow`] in its table. Each field is read and stored on its own.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct LiveFlow {
+    last_seen: Cell<u64>,
+    opened: Cell<u64>,
+    rules: Cell<[RuleId; STAGES]>,
+    generation: Cell<u32>,
+    inbound: Cell<u8>,
+    protocol: Cell<u8>,
+    reserved: Cell<[u8; 2]>,
+    replied: Cell<u8>,
+    closed_by_opener: Cell<u8>,
+    closed_by_other: Cell<u8>,
+    reset: Cell<u8>,
+}
+
+const _: () = assert!(size_of::<LiveFlow>() == size_of::<Flow>());
+const _: () = assert!(align_of::<LiveFlow>() == align_of::<Flow>());
+
+impl LiveFlow {
+    /// Stores a flow over it.
+    #[inline(always)]
+    pub fn set(&self, flow: &Flow) {
+        self.opened.set(flow.opened);
+        self.rules.set(flow.rules);
+        self.generation.set(flow.generation);
+        self.inbound.set(flow.inbound);
+        self.replied.set(flow.replied);
+        self.closed_by_opener.set(flow.closed_by_opener);
+        self.closed_by_other.set(flow.closed_by_other);
+        self.reset.set(flow.reset);
+        self.protocol.set(flow.protocol);
+        self.last_seen.set(flow.last_seen);
+    }
+
+    /// The flow as it is.
+    #[inline(always)]
+    pub fn get(&self) -> Flow {
+        Flow {
+            last_seen: self.last_seen.get(),
+            opened: self.opened.get(),
+            rules: self.rules.get(),
+            generation: self.generation.get(),
+            inbound: self.inbound.get(),
+            replied: self.replied.get(),
+            closed_by_opener: self.closed_by_opener.get(),
+            closed_by_other: self.closed_by_other.get(),
+            reset: self.reset.get(),
+            protocol: self.protocol.get(),
+            reserved: [0; 2],
+        }
+    }
+
+    /// Whether it has ended at `now`, see [`Flow::has_ended`].
+    #[inline(always)]
+    pub(super) fn has_ended(&self, now: u64, idle: u32, tick_rate: u32) -> bool {
+        self.get().has_ended(now, idle, tick_rate)
+    }
+
+    /// Its phase.
+    #[inline(always)]
+    pub(super) fn phase(&self) -> FlowPhase {
+        self.get().phase()
+    }
+
+    /// Whether the NIC received its first packet.
+    #[inline(always)]
+    pub(super) fn is_inbound(&self) -> bool {
+        self.inbound.get() != 0
+    }
+
+    /// [`Flow::generation`].
+    #[inline(always)]
+    pub(super) fn generation(&self) -> u32 {
+        self.generation.get()
+    }
+
+    /// Notes that the rules were asked again.
+    #[inline(always)]
+    pub(super) fn judged(&self, rules: [RuleId; STAGES], generation: u32) {
+        self.rules.set(rules);
+        self.generation.set(generation);
+    }
+
+    /// Notes a packet.
+    #[inline(always)]
+    pub(super) fn seen(&self, now: u64) {
+        self.last_seen.set(now);
+    }
+
+    /// Notes a reply and says whether it is the first.
+    #[inline(always)]
+    pub(super) fn first_reply(&self) -> bool {
+        let first = self.replied.get() == 0;
+        if first {
+            self.replied.set(1);
+        }
+        first
+    }
+
+    /// Notes that the sender of a packet closed the connection.
+    #[inline(always)]
+    pub(super) fn closed(&self, by_opener: bool) {
+        if by_opener {
+            self.closed_by_opener.set(1);
+        } else {
+            self.closed_by_other.set(1);
+        }
+    }
+
+    /// Notes a reset.
+    #[inline(always)]
+    pub(super) fn reset(&self) {
+        self.reset.set(1);
+    }
+}
+
+/// What became of a flow that was to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// It is kept.
+    Kept,
+    /// Another packet of the flow was faster.
+    Exists,
+    /// The table is full.
+    Full,
+}
+
+/// An entry of the flow cache: [`Cached4`] or [`Cached6`]. Only the CPU that it belongs to uses it.
+#[derive(Default)]
+#[repr(C)]
+pub struct LiveCached<K> {
+    key: Cell<K>,
+    action: Cell<Action>,
+}
+
+const _: () = assert!(size_of::<LiveCached<FlowKey4>>() == size_of::<Cached4>());
+const _: () = assert!(size_of::<LiveCached<FlowKey6>>() <= size_of::<Cached6>());
+const _: () = assert!(core::mem::offset_of!(Cached6, action) == size_of::<FlowKey6>());
+
+impl<K: Copy> LiveCached<K> {
+    /// The key.
+    #[inline(always)]
+    pub fn key(&self) -> K {
+        self.key.get()
+    }
+
+    /// The action.
+    #[inline(always)]
+    pub fn action(&self) -> Action {
+        self.action.get()
+    }
+
+    /// Stores another flow's action.
+    #[inline(always)]
+    pub fn set(&self, key: K, action: Action) {
+        self.key.set(key);
+        self.action.set(action);
+    }
+}
