@@ -39,10 +39,10 @@ impl<V: bytemuck::Zeroable> Array<V> {
 }
 
 /// Entries of the flow cache of one family.
-const CACHE_ENTRIES: usize = capacity::CACHE_SETS as usize * CACHE_WAYS;
+const CACHE_ENTRIES: u32 = capacity::CACHE_SETS * CACHE_WAYS;
 
 fn cache_index(hash: u32, way: u32) -> usize {
-    (hash & (capacity::CACHE_SETS - 1)) as usize * CACHE_WAYS + way as usize
+    ((hash & (capacity::CACHE_SETS - 1)) * CACHE_WAYS + way) as usize
 }
 
 /// The flow table of one family. Flows stay where they are, so that they can be referred to.

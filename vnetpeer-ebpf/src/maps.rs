@@ -73,10 +73,10 @@ pub(crate) static FLOWS_ENDED: Array<FlowsEnded> = Array::with_max_entries(capac
 // One shard: the loader makes one for each CPU.
 #[map]
 pub(crate) static CACHE_V4: Array<Cached4> =
-    Array::with_max_entries(capacity::CACHE_SETS_V4 * CACHE_WAYS as u32, 0);
+    Array::with_max_entries(capacity::CACHE_SETS_V4 * CACHE_WAYS, 0);
 #[map]
 pub(crate) static CACHE_V6: Array<Cached6> =
-    Array::with_max_entries(capacity::CACHE_SETS_V6 * CACHE_WAYS as u32, 0);
+    Array::with_max_entries(capacity::CACHE_SETS_V6 * CACHE_WAYS, 0);
 #[map]
 pub(crate) static FRAGMENTS: HashMap<FragmentKey, Fragmented> =
     HashMap::with_max_entries(capacity::FRAGMENTS, BPF_F_NO_PREALLOC);

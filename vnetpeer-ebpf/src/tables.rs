@@ -36,7 +36,7 @@ fn opened(inserted: Result<(), i32>) -> Opened {
 fn cache_index(hash: u32, way: u32, family: usize) -> Option<u32> {
     let mask = *maps::CONFIG.get(0)?.cache_mask.get(family)?;
     let set = helpers::cpu() * (mask + 1) + (hash & mask);
-    Some(set * CACHE_WAYS as u32 + way)
+    Some(set * CACHE_WAYS + way)
 }
 
 /// The maps of this host.

@@ -187,7 +187,7 @@ pub struct Fragmented {
 }
 
 /// Ways of a set of the flow cache.
-pub const CACHE_WAYS: usize = 2;
+pub const CACHE_WAYS: u32 = 2;
 
 /// What to do with every packet of a flow in one direction, computed once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]

@@ -69,7 +69,7 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     fn key_hash(key: &Self::Key) -> u32;
 
     /// Looks a flow up.
-    fn flow<'t, T: Tables>(tables: &'t T, key: Self::Key) -> Option<&'t LiveFlow>;
+    fn flow<T: Tables>(tables: &T, key: Self::Key) -> Option<&LiveFlow>;
 
     /// Keeps a flow that is not there yet.
     fn open_flow<T: Tables>(tables: &T, key: Self::Key, flow: Flow) -> Opened;
@@ -98,7 +98,7 @@ const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
 #[inline(always)]
 fn mix(a: u64, b: u64) -> u32 {
     let mixed = a.wrapping_mul(MIX[0]) ^ b.wrapping_mul(MIX[1]);
-    (mixed >> 32) as u32 ^ mixed as u32
+    (mixed >> 32) as u32 ^ (mixed & 0xffff_ffff) as u32
 }
 
 impl Address for V4 {
@@ -146,7 +146,7 @@ impl Address for V4 {
     #[inline(always)]
     fn is_request(kind: u32) -> bool {
         matches!(
-            kind as u8,
+            (kind & 0xff) as u8,
             icmp_type::ECHO
                 | icmp_type::TIMESTAMP
                 | icmp_type::INFORMATION
@@ -157,7 +157,7 @@ impl Address for V4 {
     #[inline(always)]
     fn is_error(kind: u32) -> bool {
         matches!(
-            kind as u8,
+            (kind & 0xff) as u8,
             icmp_type::DESTINATION_UNREACHABLE
                 | icmp_type::SOURCE_QUENCH
                 | icmp_type::TIME_EXCEEDED
@@ -195,7 +195,7 @@ impl Address for V4 {
     }
 
     #[inline(always)]
-    fn flow<'t, T: Tables>(tables: &'t T, key: FlowKey4) -> Option<&'t LiveFlow> {
+    fn flow<T: Tables>(tables: &T, key: FlowKey4) -> Option<&LiveFlow> {
         tables.flow4(key)
     }
 
@@ -276,13 +276,13 @@ impl Address for V6 {
 
     #[inline(always)]
     fn is_request(kind: u32) -> bool {
-        kind as u8 == icmpv6_type::ECHO
+        kind == u32::from(icmpv6_type::ECHO)
     }
 
     #[inline(always)]
     fn is_error(kind: u32) -> bool {
         (icmpv6_type::DESTINATION_UNREACHABLE..=icmpv6_type::PARAMETER_PROBLEM)
-            .contains(&(kind as u8))
+            .contains(&((kind & 0xff) as u8))
     }
 
     #[inline(always)]
@@ -316,7 +316,7 @@ impl Address for V6 {
     }
 
     #[inline(always)]
-    fn flow<'t, T: Tables>(tables: &'t T, key: FlowKey6) -> Option<&'t LiveFlow> {
+    fn flow<T: Tables>(tables: &T, key: FlowKey6) -> Option<&LiveFlow> {
         tables.flow6(key)
     }
 

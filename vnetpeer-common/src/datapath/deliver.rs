@@ -1,7 +1,7 @@
 //! The last steps of both directions: may the packet enter the target NIC, and how does it get there.
 
 use super::{
-    Address, Delivery, FlowQuery, Headers, Packet, Tables, Verdict, outbound::Trail, query_flags,
+    Address, Delivery, FlowQuery, Headers, Packet, Tables, Verdict, account::Trail, query_flags,
 };
 use crate::{
     abi::{Nic, link_flags, nic_flags},

@@ -9,6 +9,7 @@ use core::hint::black_box;
 
 use super::{
     Address, Family, Headers, OUTER_V4_LEN, OUTER_V6_LEN, Packet, Tables, Verdict,
+    account::{Trail, drop_frame, meter},
     deliver::{Source, ask, deliver, relate},
     encap::{OuterV4, OuterV6},
     flow::{
@@ -16,7 +17,6 @@ use super::{
         fragment::{self, Owner},
         quote::query_of,
     },
-    outbound::{Trail, drop_frame, meter},
     parse,
 };
 use crate::{

@@ -10,11 +10,13 @@
 //! Everything is `#[inline(always)]`: a call costs as much as three array lookups, and packet
 //! pointers must not cross a function that the verifier checks on its own.
 
+mod account;
 mod address;
 mod arp;
 mod deliver;
 mod encap;
 mod flow;
+mod forward;
 mod icmp_error;
 mod inbound;
 mod ndp;

@@ -168,11 +168,12 @@ fn quota<T: Tables>(tables: &T, filter: &Filter, slot: u32) -> Option<DropReason
     let (Some(opened), Some(ended)) = (tables.flows_opened(slot), tables.flows_ended(slot)) else {
         return Some(DropReason::Unconfigured);
     };
-    let flows = opened.opened.wrapping_sub(ended.ended) as i64;
+    let flows = opened.opened.wrapping_sub(ended.ended).cast_signed();
     if flows >= i64::from(filter.flows_max) {
         return Some(DropReason::FlowQuotaReached);
     }
-    let half_open = opened.opened.wrapping_sub(opened.replied).wrapping_sub(ended.half_open) as i64;
+    let half_open =
+        opened.opened.wrapping_sub(opened.replied).wrapping_sub(ended.half_open).cast_signed();
     (half_open >= i64::from(filter.half_open_max)).then_some(DropReason::HalfOpenQuotaReached)
 }
 

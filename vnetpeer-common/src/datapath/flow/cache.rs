@@ -9,9 +9,10 @@
 
 use super::super::{
     Address, Delivery, Headers, Packet, Tables, Verdict,
+    account::meter,
     deliver::to_guest,
     encap::{Overlay, encap},
-    outbound::{meter, way_to},
+    forward::way_to,
     parse,
 };
 use crate::{
@@ -140,7 +141,7 @@ fn find<T: Tables, A: Address>(
     let tick_rate = u64::from(tables.config()?.tick_rate);
     let now = tables.jiffies();
     let hash = hash::<A>(&key, source);
-    for way in 0..CACHE_WAYS as u32 {
+    for way in 0..CACHE_WAYS {
         let entry = A::cached(tables, hash, way)?;
         if entry.key() == key {
             let action = entry.action();

@@ -49,9 +49,9 @@ pub(in crate::datapath) fn recall<T: Tables, A: Address>(
                     <= SECONDS * u64::from(config.tick_rate)
         });
     let packet = packet.ok_or(DropReason::FragmentWithoutFirst)?;
-    headers.protocol = packet.protocol as u8;
+    headers.protocol = (packet.protocol & 0xff) as u8;
     headers.src_port = (packet.ports >> 16) as u16;
-    headers.dst_port = packet.ports as u16;
+    headers.dst_port = (packet.ports & 0xffff) as u16;
     let overwrites = headers.protocol == protocol::TCP && headers.fragment_offset() < TCP_LEN;
     if overwrites { Err(DropReason::FragmentInvalid) } else { Ok(()) }
 }

@@ -94,6 +94,7 @@ const fn denied(stage: usize, inbound: bool) -> DropReason {
 /// Index into [`Classifier::kinds`]: the protocol, and what only the subnet's routes know of the
 /// addresses.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "an index below `KINDS`")]
 fn kind<T: Tables, A: Address>(tables: &T, query: &FlowQuery<A>, inbound: bool) -> u32 {
     let local = if query.has(query_flags::OWN) {
         address_class::VIRTUAL_NETWORK

@@ -75,7 +75,7 @@ impl<A: Address> FlowQuery<A> {
     /// IP protocol.
     #[inline(always)]
     pub(super) const fn protocol(&self) -> u8 {
-        self.nic_protocol as u8
+        (self.nic_protocol & 0xff) as u8
     }
 
     /// The key of its flow.
@@ -108,13 +108,18 @@ impl Admission {
     /// The reason, if the packet may not pass.
     #[inline(always)]
     pub const fn refusal(self) -> Option<DropReason> {
-        DropReason::from_number((self.0 & 0xff) as u32)
+        DropReason::from_number(self.refusal_number())
+    }
+
+    #[inline(always)]
+    const fn refusal_number(self) -> u32 {
+        (self.0 & 0xff) as u32
     }
 
     /// Whether the packet may pass.
     #[inline(always)]
     pub const fn passes(self) -> bool {
-        self.0 & 0xff == 0
+        self.refusal_number() == 0
     }
 
     /// Whether the verdict holds for the packets that follow.
