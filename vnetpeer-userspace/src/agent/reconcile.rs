@@ -85,7 +85,8 @@ impl Reconciler {
     ) -> Result<usize, ReconcileError> {
         let mut operations = 0;
         for _ in 0..PASSES_MAX {
-            let facts = probe::facts(netlink, topology, &self.host, &self.no_xdp).await?;
+            let mut facts = probe::facts(netlink, topology, &self.host, &self.no_xdp).await?;
+            facts.datapath = self.dataplane.facts;
             let desired = compile(topology, state, &self.host, &facts)?;
             operations += self.execute(&desired)?;
             self.desired = desired;
@@ -104,7 +105,7 @@ impl Reconciler {
 
     /// Compares the kernel with what it should hold, and mends it. Returns what was wrong.
     pub fn check(&mut self) -> Result<usize, ReconcileError> {
-        let observed = observe(&self.dataplane)?;
+        let observed = observe(&self.dataplane)?.remember(&self.observed);
         let plan = plan(&self.desired, &observed)?;
         let drift = plan.ops.len();
         if drift != 0 {
@@ -119,7 +120,7 @@ impl Reconciler {
         let plan = plan(desired, &self.observed)?;
         for op in &plan.ops {
             if let Err(error) = self.dataplane.maps.execute(op) {
-                self.observed = observe(&self.dataplane)?;
+                self.observed = observe(&self.dataplane)?.remember(&self.observed);
                 return Err(error.into());
             }
         }
@@ -162,6 +163,11 @@ impl Reconciler {
     /// The dataplane, to take the event ring.
     pub fn dataplane_mut(&mut self) -> &mut Dataplane {
         &mut self.dataplane
+    }
+
+    /// What the maps hold, unless the last pass failed.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
     }
 
     /// Interfaces and their programs.
@@ -209,6 +215,11 @@ impl Reconciler {
             ("NEXT_HOPS", observed.next_hops.used()),
             ("LINKS", observed.links.len()),
             ("VTEPS", observed.vteps.len()),
+            ("POLICIES", observed.policies.len()),
+            ("CLASSIFIERS", observed.classifiers.used()),
+            ("ROWS", observed.rows.used()),
+            ("CLASSIFIERS", observed.classifiers.used()),
+            ("ROWS", observed.rows.used()),
         ]);
         let capacities = self.dataplane.maps.map_capacities();
         capacities

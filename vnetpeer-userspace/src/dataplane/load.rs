@@ -11,7 +11,7 @@ use std::{
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
-    maps::{MapData, MapError, MapType},
+    maps::{MapData, MapError, MapType, ProgramArray},
     programs::{ProgramError, SchedClassifier, Xdp},
 };
 use nix::{
@@ -19,11 +19,15 @@ use nix::{
     sys::statfs::{FsType, statfs},
 };
 use vnetpeer_common::{
-    abi::{self, ABI_VERSION, maps},
+    abi::{self, ABI_VERSION, maps, next_program},
     types::{Addr, LinkId, NicId, VtepId},
 };
 
-use super::maps::KernelMaps;
+use super::{
+    maps::KernelMaps,
+    sizes::{self, LoadOptions},
+};
+use crate::topology::facts::DatapathFacts;
 
 /// The programs, built by `cargo xtask build`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vnetpeer.o"));
@@ -93,6 +97,25 @@ pub enum LoadError {
         /// Name of the program or map.
         name: &'static str,
     },
+    /// The number of CPUs or the rate of the kernel's clock cannot be read.
+    #[error("cannot read {what}")]
+    Host {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A flow cache that is there already is not a power of two of sets for each CPU.
+    #[error("the pinned map {name} has {entries} entries, which is no flow cache for {cpus} CPUs")]
+    CacheSize {
+        /// Its name.
+        name: &'static str,
+        /// How many entries it has.
+        entries: u32,
+        /// How many CPUs the host may have.
+        cpus: u32,
+    },
     /// A map has another type than expected.
     #[error("cannot use map {name}")]
     Map {
@@ -108,6 +131,8 @@ pub enum LoadError {
 pub struct Dataplane {
     /// The maps.
     pub maps: KernelMaps,
+    /// What `compile` must know about the maps and the kernel.
+    pub facts: DatapathFacts,
     /// Whether the maps were there already.
     pub adopted: bool,
     pub(super) ebpf: Ebpf,
@@ -115,8 +140,13 @@ pub struct Dataplane {
 }
 
 impl Dataplane {
-    /// Adopts the dataplane under `pin_dir`, or creates it there.
+    /// Adopts the dataplane under `pin_dir`, or creates it there in its default size.
     pub fn open(pin_dir: &Path) -> Result<Self, LoadError> {
+        Self::open_with(pin_dir, &LoadOptions::default())
+    }
+
+    /// Adopts the dataplane under `pin_dir`, or creates it there.
+    pub fn open_with(pin_dir: &Path, options: &LoadOptions) -> Result<Self, LoadError> {
         mount_bpffs()?;
         let root = pin_dir.join(format!("v{ABI_VERSION}"));
         let (map_dir, links) = (root.join("maps"), root.join("links"));
@@ -129,10 +159,19 @@ impl Dataplane {
         for layout in LAYOUTS {
             loader.map_pin_path(layout.name, map_dir.join(layout.name));
         }
+        let cpus = sizes::possible_cpus()?;
+        let [sets_v4, sets_v6] = options.cache_sets.map(|sets| sizes::cache_entries(sets, cpus));
+        loader
+            .map_max_entries(maps::FLOWS_V4, options.flows_v4)
+            .map_max_entries(maps::FLOWS_V6, options.flows_v6)
+            .map_max_entries(maps::CACHE_V4, sets_v4)
+            .map_max_entries(maps::CACHE_V6, sets_v6);
         let mut ebpf = loader.load(OBJECT).map_err(Box::new)?;
         load_programs(&mut ebpf)?;
+        link_programs(&mut ebpf)?;
+        let facts = sizes::datapath_facts(&map_dir, cpus)?;
         let maps = KernelMaps::take(&mut ebpf)?;
-        Ok(Self { maps, adopted, ebpf, links })
+        Ok(Self { maps, facts, adopted, ebpf, links })
     }
 
     /// Takes everything off: links first, so that no program runs on vanishing maps.
@@ -147,9 +186,34 @@ impl Dataplane {
 }
 
 /// Names of the TC programs.
-pub(super) const TC_PROGRAMS: [&str; 3] = ["vnp_tc_out", "vnp_tc_in", "vnp_tc_deliver"];
+pub(super) const TC_PROGRAMS: [&str; 6] =
+    ["vnp_tc_out", "vnp_tc_out_other", "vnp_tc_out_v6", "vnp_tc_in", "vnp_tc_deliver", "vnp_clock"];
 /// Names of the XDP programs.
-const XDP_PROGRAMS: [&str; 2] = ["vnp_xdp_out", "vnp_xdp_in"];
+const XDP_PROGRAMS: [&str; 4] =
+    ["vnp_xdp_out", "vnp_xdp_out_other", "vnp_xdp_out_v6", "vnp_xdp_in"];
+/// Programs that others continue in: the array, the index in it, the program.
+const NEXT_PROGRAMS: [(&str, u32, &str); 4] = [
+    (maps::NEXT_TC, next_program::OTHER, "vnp_tc_out_other"),
+    (maps::NEXT_TC, next_program::IPV6, "vnp_tc_out_v6"),
+    (maps::NEXT_XDP, next_program::OTHER, "vnp_xdp_out_other"),
+    (maps::NEXT_XDP, next_program::IPV6, "vnp_xdp_out_v6"),
+];
+
+/// Puts programs where others continue. The arrays are pinned, so they are replaced one by one under
+/// running programs of the same layout.
+fn link_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    for (array, index, name) in NEXT_PROGRAMS {
+        let program = ebpf.program(name).ok_or(LoadError::Missing { name })?;
+        let failed = |source| LoadError::Program { name, source: Box::new(source) };
+        let fd = program.fd().map_err(failed)?.try_clone();
+        let fd = fd.map_err(|source| failed(ProgramError::IOError(source)))?;
+        let failed = |source| LoadError::Map { name: array, source: Box::new(source) };
+        let map = ebpf.map_mut(array).ok_or(LoadError::Missing { name: array })?;
+        let mut map = ProgramArray::try_from(map).map_err(failed)?;
+        map.set(index, &fd, 0).map_err(failed)?;
+    }
+    Ok(())
+}
 
 fn load_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
     for name in TC_PROGRAMS {
@@ -199,14 +263,32 @@ const LAYOUTS: &[Layout] = &[
     hash::<abi::RelationKey, LinkId>(maps::RELATIONS),
     hash::<Addr, VtepId>(maps::VTEP_ADDRS),
     hash::<abi::AddressKey, u32>(maps::NIC_ADDRS),
+    array::<abi::Filter>(maps::FILTERS),
+    array::<u32>(maps::POLICIES),
+    array::<abi::Classifier>(maps::CLASSIFIERS),
+    array::<abi::Row>(maps::ROWS),
+    per_cpu::<u64>(maps::RULE_HITS),
+    hash::<abi::FlowKey4, abi::Flow>(maps::FLOWS_V4),
+    hash::<abi::FlowKey6, abi::Flow>(maps::FLOWS_V6),
+    array::<abi::FlowsOpened>(maps::FLOWS_OPENED),
+    array::<abi::FlowsEnded>(maps::FLOWS_ENDED),
+    array::<abi::Cached4>(maps::CACHE_V4),
+    array::<abi::Cached6>(maps::CACHE_V6),
+    hash::<abi::FragmentKey, abi::Fragmented>(maps::FRAGMENTS),
     per_cpu::<abi::Meter>(maps::METERS),
     per_cpu::<abi::DropCounter>(maps::DROPS),
     per_cpu::<u64>(maps::EVENTS_LOST),
+    programs(maps::NEXT_TC),
+    programs(maps::NEXT_XDP),
     Layout { name: maps::EVENTS, kind: MapType::RingBuf, key: 0, value: 0 },
 ];
 
 const fn array<V>(name: &'static str) -> Layout {
     Layout { name, kind: MapType::Array, key: size_of::<u32>(), value: size_of::<V>() }
+}
+
+const fn programs(name: &'static str) -> Layout {
+    Layout { name, kind: MapType::ProgramArray, key: size_of::<u32>(), value: size_of::<u32>() }
 }
 
 const fn per_cpu<V>(name: &'static str) -> Layout {

@@ -1,6 +1,9 @@
 //! Executes operations on the maps, reads everything back, reads counters.
 
-use std::{collections::BTreeMap, hash::Hash};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::Hash,
+};
 
 use aya::{
     Ebpf,
@@ -11,7 +14,7 @@ use bytemuck::{Pod, Zeroable};
 use vnetpeer_common::{
     abi::{self, DROP_REASONS_MAX, DropCounter, Meter, maps},
     reason::DropReason,
-    types::{Addr, LinkId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use super::{LoadError, sys::Abi};
@@ -49,6 +52,10 @@ pub struct KernelMaps {
     relations: HashedMap<abi::RelationKey, LinkId>,
     vtep_addrs: HashedMap<Addr, VtepId>,
     nic_addrs: HashedMap<abi::AddressKey, u32>,
+    filters: ArrayMap<abi::Filter>,
+    policies: ArrayMap<u32>,
+    classifiers: ArrayMap<abi::Classifier>,
+    rows: ArrayMap<abi::Row>,
     meters: PerCpuMap<Meter>,
     drops: PerCpuMap<DropCounter>,
     events_lost: PerCpuMap<u64>,
@@ -80,6 +87,10 @@ impl KernelMaps {
             relations: take(ebpf, maps::RELATIONS)?,
             vtep_addrs: take(ebpf, maps::VTEP_ADDRS)?,
             nic_addrs: take(ebpf, maps::NIC_ADDRS)?,
+            filters: take(ebpf, maps::FILTERS)?,
+            policies: take(ebpf, maps::POLICIES)?,
+            classifiers: take(ebpf, maps::CLASSIFIERS)?,
+            rows: take(ebpf, maps::ROWS)?,
             meters: take(ebpf, maps::METERS)?,
             drops: take(ebpf, maps::DROPS)?,
             events_lost: take(ebpf, maps::EVENTS_LOST)?,
@@ -99,6 +110,14 @@ impl KernelMaps {
             Op::SetNextHop { id, next_hop } => {
                 set(&mut self.next_hops, id.0, next_hop, maps::NEXT_HOPS)
             }
+            Op::SetRow { index, ref row } => set(&mut self.rows, index, **row, maps::ROWS),
+            Op::SetClassifier { index, ref classifier } => {
+                set(&mut self.classifiers, index, **classifier, maps::CLASSIFIERS)
+            }
+            Op::SetPolicy { id, classifier } => {
+                set(&mut self.policies, id.0, classifier, maps::POLICIES)
+            }
+            Op::SetFilter { slot, filter } => set(&mut self.filters, slot, filter, maps::FILTERS),
             Op::SetIface { ifindex, nic } => set(&mut self.ifaces, ifindex, nic, maps::IFACES),
             Op::SetNic { id, nic } => set(&mut self.nics, id.0, nic, maps::NICS),
             Op::SetVnet { id, vnet } => set(&mut self.vnets, id.0, vnet, maps::VNETS),
@@ -134,12 +153,16 @@ impl KernelMaps {
             trie_v4: self.trie_v4.len(),
             trie_v6: self.trie_v6.len(),
             next_hops: self.next_hops.len(),
+            classifiers: self.classifiers.len(),
+            rows: self.rows.len(),
         }
     }
 
-    /// Reads all maps that operations write.
+    /// Reads all maps that operations write; of compiled rules and their rows only those in force.
     pub fn read_back(&self) -> Result<RawMaps, MapOpError> {
-        Ok(RawMaps {
+        let policies = entries(&self.policies, maps::POLICIES)?;
+        let in_force: BTreeSet<u32> = policies.iter().map(|(_, index)| *index).collect();
+        let mut raw = RawMaps {
             ifaces: entries(&self.ifaces, maps::IFACES)?,
             nics: entries(&self.nics, maps::NICS)?.into_iter().map(by(NicId)).collect(),
             vnets: entries(&self.vnets, maps::VNETS)?.into_iter().map(by(VnetId)).collect(),
@@ -155,8 +178,14 @@ impl KernelMaps {
                 .into_iter()
                 .map(|it| it.0)
                 .collect(),
+            filters: entries(&self.filters, maps::FILTERS)?,
+            policies: policies.into_iter().map(by(PolicyId)).collect(),
+            classifiers: chosen(&self.classifiers, &in_force, maps::CLASSIFIERS)?,
+            rows: Vec::new(),
             config: get(&self.config, 0, maps::CONFIG)?,
-        })
+        };
+        raw.rows = chosen(&self.rows, &raw.rows_in_use(), maps::ROWS)?;
+        Ok(raw)
     }
 
     /// The meter of a link, summed over CPUs.
@@ -210,6 +239,9 @@ impl KernelMaps {
             (maps::NEXT_HOPS, self.next_hops.len()),
             (maps::LINKS, self.links.len()),
             (maps::VTEPS, self.vteps.len()),
+            (maps::POLICIES, self.policies.len()),
+            (maps::CLASSIFIERS, self.classifiers.len()),
+            (maps::ROWS, self.rows.len()),
         ])
     }
 }
@@ -284,6 +316,16 @@ fn entries<V: Pod + Zeroable + PartialEq>(
         }
     }
     Ok(found)
+}
+
+/// Certain entries of an array; those beyond its end are left out.
+fn chosen<V: Pod>(
+    map: &ArrayMap<V>,
+    indices: &BTreeSet<u32>,
+    name: &'static str,
+) -> Result<Vec<(u32, V)>, MapOpError> {
+    let indices = indices.range(..map.len()).copied();
+    indices.map(|index| Ok((index, get(map, index, name)?))).collect()
 }
 
 fn pairs<K: Pod, V: Pod>(

@@ -1,4 +1,13 @@
-//! The one `unsafe` statement of user space: which types may be map keys and values.
+//! The one place of user space with `unsafe`: which types may be map keys and values, and the calls of
+//! bpf(2) that aya has no function for.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use aya::maps::{HashMap, IterableMap as _, MapData};
+use bytemuck::{Pod, Zeroable};
 
 /// A type of [`vnetpeer_common::abi`] as aya wants it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -7,4 +16,143 @@ pub(super) struct Abi<T>(pub(super) T);
 
 // SAFETY: aya asks that the type is plain data that may be copied as bytes in both directions.
 // `bytemuck::Pod` guarantees just that: no padding, no pointers, valid for any bytes.
-unsafe impl<T: bytemuck::Pod> aya::Pod for Abi<T> {}
+unsafe impl<T: Pod> aya::Pod for Abi<T> {}
+
+/// A hash map of plain keys and values; aya has compared their sizes with the kernel's.
+pub(super) type HashedMap<K, V> = HashMap<MapData, Abi<K>, Abi<V>>;
+
+/// `BPF_MAP_UPDATE_ELEM` of linux/bpf.h.
+const UPDATE: libc::c_int = 2;
+/// `BPF_MAP_LOOKUP_AND_DELETE_ELEM`.
+const LOOKUP_AND_DELETE: libc::c_int = 21;
+/// `BPF_MAP_LOOKUP_BATCH`.
+const LOOKUP_BATCH: libc::c_int = 24;
+/// `BPF_NOEXIST`: only if the key is not there.
+const NO_EXIST: u64 = 1;
+
+/// `bpf_attr` of the commands for one element.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+struct Element {
+    map_fd: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// `bpf_attr` of the commands for many elements.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+struct Batch {
+    from: u64,
+    next: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    element_flags: u64,
+    flags: u64,
+}
+
+/// Calls bpf(2).
+///
+/// # Safety
+///
+/// `A` must be laid out as the command's `bpf_attr`, and the addresses in it must be those of memory
+/// that the command may read or write, as long as it says.
+unsafe fn bpf<A>(command: libc::c_int, attr: &mut A) -> io::Result<()> {
+    let attr: *mut A = attr;
+    // SAFETY: the kernel reads and writes `size_of::<A>()` bytes at `attr`, which is a valid
+    // reference; the caller vouches for what it points at.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, attr, size_of::<A>()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn fd<K: Pod, V: Pod>(map: &HashedMap<K, V>) -> u32 {
+    // A file descriptor is never negative.
+    map.map().fd().as_fd().as_raw_fd().unsigned_abs()
+}
+
+/// Address of a value that the kernel reads.
+fn address<T>(value: &T) -> u64 {
+    std::ptr::from_ref(value).expose_provenance() as u64
+}
+
+/// Address of a value that the kernel writes.
+fn address_mut<T: ?Sized>(value: &mut T) -> u64 {
+    std::ptr::from_mut(value).cast::<u8>().expose_provenance() as u64
+}
+
+/// Where a read of a hash map in batches stands.
+pub(super) type Cursor = Option<u64>;
+
+/// Reads the next entries of a hash map into the two slices. Returns how many there are, and whether
+/// there may be more. The map's buckets are read whole: `ENOSPC` if the next one does not fit, and
+/// the cursor stays where it was.
+pub(super) fn lookup_batch<K: Pod, V: Pod>(
+    map: &HashedMap<K, V>,
+    cursor: &mut Cursor,
+    keys: &mut [K],
+    values: &mut [V],
+) -> io::Result<(usize, bool)> {
+    let mut next = 0_u64;
+    let room = keys.len().min(values.len());
+    let mut attr = Batch {
+        from: cursor.as_ref().map_or(0, address),
+        next: address_mut(&mut next),
+        keys: address_mut(keys),
+        values: address_mut(values),
+        count: u32::try_from(room).unwrap_or(u32::MAX),
+        map_fd: fd(map),
+        ..Batch::default()
+    };
+    // SAFETY: `Batch` is that `bpf_attr`. The kernel writes at most `count` keys and values of sizes
+    // that aya has compared with `K` and `V`, both `Pod`, into slices of at least that length, and a
+    // bucket number of four bytes into `next`; the cursor that it reads is such a number.
+    let result = unsafe { bpf(LOOKUP_BATCH, &mut attr) };
+    let count = usize::try_from(attr.count).unwrap_or(room).min(room);
+    match result {
+        Ok(()) => {
+            *cursor = Some(next);
+            Ok((count, true))
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok((count, false)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a key and returns the value that it had, or `None` if it is not there.
+pub(super) fn take<K: Pod, V: Pod + Zeroable>(
+    map: &HashedMap<K, V>,
+    key: &K,
+) -> io::Result<Option<V>> {
+    let mut value = V::zeroed();
+    let (key, at) = (address(key), address_mut(&mut value));
+    let mut attr = Element { map_fd: fd(map), key, value: at, ..Element::default() };
+    // SAFETY: `Element` is that `bpf_attr`. The kernel reads one key and writes one value, of sizes
+    // that aya has compared with `K` and `V`, and any bytes are a valid `V`.
+    match unsafe { bpf(LOOKUP_AND_DELETE, &mut attr) } {
+        Ok(()) => Ok(Some(value)),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Inserts a key that is not there. Returns whether it was inserted: `false` if it is there, or if
+/// the map is full.
+pub(super) fn insert_new<K: Pod, V: Pod>(
+    map: &HashedMap<K, V>,
+    key: &K,
+    value: &V,
+) -> io::Result<bool> {
+    let (key, value) = (address(key), address(value));
+    let mut attr = Element { map_fd: fd(map), key, value, flags: NO_EXIST, ..Element::default() };
+    // SAFETY: `Element` is that `bpf_attr`. The kernel reads one key and one value, of sizes that aya
+    // has compared with `K` and `V`.
+    match unsafe { bpf(UPDATE, &mut attr) } {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EEXIST | libc::E2BIG)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -5,6 +5,8 @@
 //! is always in one of these, also behind an appliance. Which routes a subnet has is decided in
 //! [`routes`](super::routes), in which order maps change in [`plan`](super::plan).
 
+mod classes;
+mod filters;
 mod nics;
 #[cfg(test)]
 mod tests;
@@ -19,9 +21,10 @@ use vnetpeer_common::{
 };
 
 pub use self::nics::guest_mac;
+use self::{classes::TagPrefixes, filters::Filters};
 use super::{
     desired::{Desired, PrefixTable, VnetTables},
-    facts::HostFacts,
+    facts::{DatapathFacts, HostFacts},
     model::{Host, HostIndex, Topology, VnetIndex},
     network::{Network, NetworkError, NumberedPeering, NumberedVnet},
     routes::{RouteHop, effective_routes},
@@ -47,11 +50,14 @@ pub fn compile(
         index,
         host,
         facts,
-        desired: Desired { config: config(host), ..Desired::default() },
+        filters: Filters::new(topology, state),
+        desired: Desired { config: config(host, &facts.datapath), ..Desired::default() },
         remote_hosts: BTreeSet::new(),
     };
     compiler.run()?;
-    Ok(compiler.desired)
+    let Compiler { filters, mut desired, .. } = compiler;
+    desired.policies = filters.resolve(&mut desired.flushing)?;
+    Ok(desired)
 }
 
 struct Compiler<'a> {
@@ -59,6 +65,7 @@ struct Compiler<'a> {
     index: HostIndex,
     host: &'a Host,
     facts: &'a HostFacts,
+    filters: Filters<'a>,
     desired: Desired,
     /// Hosts that have a NIC in reach.
     remote_hosts: BTreeSet<HostIndex>,
@@ -102,7 +109,8 @@ impl Compiler<'_> {
             for route in routes.active() {
                 prefixes.insert(route.prefix, next_hop(&route.hop, vnet.id, uplink));
             }
-            self.desired.routes.insert(id, prefixes);
+            let tags = TagPrefixes::new(network.topology, vnet, table);
+            self.desired.routes.insert(id, tags.classify(&prefixes));
         }
     }
 
@@ -187,12 +195,18 @@ fn next_hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> abi::NextHop
     }
 }
 
-fn config(host: &Host) -> abi::Config {
+fn config(host: &Host, datapath: &DatapathFacts) -> abi::Config {
     let of = |v4: bool| {
         let address = host.underlay_addresses.iter().find(|address| address.is_ipv4() == v4);
         address.map_or_else(Addr::default, |address| Addr::from(*address))
     };
-    abi::Config { vtep: [of(true), of(false)], event_mask: EVENT_MASK, ..abi::Config::default() }
+    abi::Config {
+        vtep: [of(true), of(false)],
+        event_mask: EVENT_MASK,
+        tick_rate: datapath.tick_rate,
+        cache_mask: datapath.cache_sets.map(|sets| sets.saturating_sub(1)),
+        ..abi::Config::default()
+    }
 }
 
 /// Groups addresses: the first of each family, and the others.

@@ -54,7 +54,8 @@ pub struct VnetTables {
 pub struct Desired {
     /// Interface index → the NIC behind it.
     pub ifaces: BTreeMap<u32, NicId>,
-    /// Local NICs, and the remote ones that local NICs can reach or be reached from.
+    /// Local NICs, and the remote ones that local NICs can reach or be reached from. Epochs are 0;
+    /// `plan` gives them out.
     pub nics: BTreeMap<NicId, abi::Nic>,
     /// Further addresses of local NICs.
     pub nic_addresses: BTreeSet<abi::AddressKey>,
@@ -68,11 +69,14 @@ pub struct Desired {
     pub relations: BTreeMap<abi::RelationKey, LinkId>,
     /// Remote hosts.
     pub vteps: BTreeMap<VtepId, abi::Vtep>,
-    /// What judges each local NIC, by its slot.
+    /// What judges each local NIC, by its slot. Generations are 0; `plan` gives them out.
     pub filters: BTreeMap<u32, abi::Filter>,
     /// The policies that filters name.
     pub policies: BTreeMap<PolicyId, Arc<Policy>>,
-    /// This host's settings.
+    /// Those of them whose changes apply to running flows too: security admin rules, and groups with
+    /// `flushConnection`.
+    pub flushing: BTreeSet<PolicyId>,
+    /// This host's settings. The epoch is 0; `plan` gives epochs out.
     pub config: abi::Config,
     /// Interfaces that the document names and the host does not have (yet): their NICs are left out.
     pub missing_interfaces: Vec<String>,

@@ -4,7 +4,16 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Serialize;
-use vnetpeer_common::types::Mac;
+use vnetpeer_common::{abi::capacity, types::Mac};
+
+/// Flows that Azure lets a virtual machine have.
+const FLOWS_AZURE: u32 = 500_000;
+/// Flows that a NIC may have where nothing else is said.
+const FLOWS_PER_NIC: u32 = 65_536;
+/// Flows without a reply that a NIC may have where nothing else is said.
+const HALF_OPEN_PER_NIC: u32 = 8_192;
+/// Jiffies per second of most kernels.
+const TICK_RATE: u32 = 250;
 
 /// How frames reach the workload behind an interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -61,6 +70,54 @@ pub struct VtepFacts {
     pub transmit_xdp: bool,
 }
 
+/// How many flows a NIC may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// Flows of one NIC.
+    pub flows_per_nic: u32,
+    /// Flows of one NIC of which no reply was seen.
+    pub half_open_per_nic: u32,
+    /// Flows of one uplink.
+    pub flows_per_uplink: u32,
+    /// Flows of one uplink of which no reply was seen.
+    pub half_open_per_uplink: u32,
+}
+
+impl FlowLimits {
+    /// The limits for a flow table of `capacity` entries: no NIC takes more than a quarter of it, no
+    /// uplink more than half.
+    pub fn of_table(capacity: u32) -> Self {
+        let flows_per_nic = FLOWS_PER_NIC.min(FLOWS_AZURE).min(capacity / 4);
+        Self {
+            flows_per_nic,
+            half_open_per_nic: HALF_OPEN_PER_NIC.min(flows_per_nic),
+            flows_per_uplink: capacity / 2,
+            half_open_per_uplink: capacity / 4,
+        }
+    }
+}
+
+/// What the kernel side of the host is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DatapathFacts {
+    /// Jiffies per second.
+    pub tick_rate: u32,
+    /// Sets of the flow cache per CPU, powers of two: IPv4, IPv6.
+    pub cache_sets: [u32; 2],
+    /// How many flows a NIC may have.
+    pub flow_limits: FlowLimits,
+}
+
+impl Default for DatapathFacts {
+    fn default() -> Self {
+        Self {
+            tick_rate: TICK_RATE,
+            cache_sets: [capacity::CACHE_SETS_V4, capacity::CACHE_SETS_V6],
+            flow_limits: FlowLimits::of_table(capacity::FLOWS_V4),
+        }
+    }
+}
+
 /// Everything that `compile` must know about the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
@@ -69,4 +126,6 @@ pub struct HostFacts {
     /// By name of the remote host, one for each family that both hosts have; a host without a route is
     /// missing.
     pub vteps: BTreeMap<String, Vec<VtepFacts>>,
+    /// The kernel side.
+    pub datapath: DatapathFacts,
 }

@@ -9,6 +9,7 @@
 //! - [`network`]: a topology joined with its numbers.
 //! - [`routes`]: effective routes of a subnet by Azure's rules.
 //! - [`policy`]: security rules with everything resolved, and their classifiers.
+//! - [`effective_security`]: security rules as they apply to a NIC, in Azure's shape.
 //! - [`facts`] and [`compile`]: what one host's maps should hold.
 //! - [`trie`]: tables of prefixes as interned nodes.
 //! - [`plan`]: the smallest ordered list of map operations from what is to what should be.
@@ -19,6 +20,7 @@
 pub mod compile;
 pub mod desired;
 pub mod diff;
+pub mod effective_security;
 pub mod facts;
 pub mod model;
 pub mod network;

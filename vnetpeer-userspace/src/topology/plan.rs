@@ -7,20 +7,34 @@
 //!
 //! 1. prepare what nothing names yet: tunnel endpoints;
 //! 2. tighten every condition to what the old and the new contents both allow;
-//! 3. switch the routes, one root at a time;
-//! 4. loosen every condition to the new contents, interfaces last;
-//! 5. clear what nothing names any more.
+//! 3. put new rules in force (see below), and let nobody in without a filter;
+//! 4. switch the routes, one root at a time;
+//! 5. loosen every condition to the new contents, interfaces last;
+//! 6. clear what nothing names any more;
+//! 7. give the NICs whose packets may fare differently a new epoch.
 //!
 //! Before 3 a packet gets the old verdict or is dropped, after it the new one or is dropped, and a
 //! packet that gets the same verdict for the same reasons before and after is never dropped, with one
 //! exception: packets of NICs that swap route tables while both tables change. Trie nodes and next
 //! hops are written before the first root that leads to them.
 //!
+//! Security rules judge a NIC's packets in each direction as before, as after, or deny. What decides
+//! is the NIC's filter, the policies that it names, and the table that says which service tags an
+//! address is in. If only one of these changes, one operation does it. If more than one does, the
+//! direction is closed for new flows until all have changed ([`CLOSED`](super::policy::CLOSED)).
+//!
+//! Epochs are even. While a plan is being executed [`abi::Config::epoch`] is odd, so whoever finds it
+//! odd knows that a plan was not finished, and gives every local NIC a new one.
+//!
 //! Nothing here executes an operation; whoever does may stop anywhere, read the maps back
 //! ([`Observed::adopt`]) and plan again.
 
 mod adopt;
+mod agree;
+mod epochs;
+mod filters;
 mod observed;
+mod policies;
 mod sequence;
 mod tables;
 #[cfg(test)]
@@ -30,7 +44,7 @@ use std::sync::Arc;
 
 use vnetpeer_common::{
     abi,
-    types::{Addr, LinkId, NextHopId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 pub use self::{
@@ -51,6 +65,14 @@ pub enum PlanError {
         map: &'static str,
         /// Its capacity.
         capacity: u32,
+    },
+    /// A policy has more rules than a row has bits.
+    #[error("policy {policy} has {rules} rules, {max} at most", max = abi::RULES_MAX)]
+    TooManyRules {
+        /// Its number.
+        policy: PolicyId,
+        /// How many rules it has, default rules included.
+        rules: usize,
     },
 }
 
@@ -78,6 +100,34 @@ pub enum Op {
         id: NextHopId,
         /// Its content.
         next_hop: abi::NextHop,
+    },
+    /// Write a row of rules.
+    SetRow {
+        /// Its index.
+        index: u32,
+        /// Its content.
+        row: Arc<abi::Row>,
+    },
+    /// Write the compiled rules of a policy.
+    SetClassifier {
+        /// Its index.
+        index: u32,
+        /// Its content.
+        classifier: Arc<abi::Classifier>,
+    },
+    /// Put compiled rules in force; 0: everything is denied.
+    SetPolicy {
+        /// The policy.
+        id: PolicyId,
+        /// Index of the compiled rules.
+        classifier: u32,
+    },
+    /// Say what judges a local NIC.
+    SetFilter {
+        /// The NIC's slot.
+        slot: u32,
+        /// The filter.
+        filter: abi::Filter,
     },
     /// Say which NIC is behind an interface; none: no NIC.
     SetIface {
@@ -185,9 +235,10 @@ pub struct Plan {
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let tables = Tables::build(desired, observed)?;
     let (ops, mut next) = Sequence::new(desired, observed, &tables).run();
-    if ops.is_empty() {
-        return Ok(Plan { ops, next: observed.clone() });
+    next.flushing = Some(desired.flushing.clone());
+    next.built = tables.built.clone();
+    if !ops.is_empty() {
+        next.adopt_pools(tables);
     }
-    next.adopt_pools(tables);
     Ok(Plan { ops, next })
 }

@@ -4,12 +4,33 @@
 //! stand for prefixes or for a class of addresses, application security groups for the addresses of
 //! their members. It is what `Desired` holds, what effective rules are shown from, and what the
 //! classifier is built from.
+//!
+//! - [`Resolver`]: model → [`Policy`].
+//! - `classifier`: [`Policy`] → the rows of bits of every field.
+//!
+//! The platform's own addresses (168.63.129.16 and 169.254.169.254) pass a group whatever its rules
+//! say, unless a rule with a tag of the platform (`AzurePlatformDNS` and the like) denies. So a group's
+//! rules with such tags come first, then hidden rules that allow the two addresses, then the others.
+
+mod classifier;
+mod defaults;
+mod ports;
+mod resolve;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
 use vnetpeer_common::types::RuleId;
 
+#[cfg(test)]
+use self::classifier::Fields;
+pub(super) use self::{
+    classifier::{Covered, fields},
+    resolve::{admin_rule_names, group_rule_names},
+};
+pub use self::{defaults::CLOSED, resolve::Resolver};
 use super::model::{Access, Direction, PortRange, RuleProtocol};
 
 /// The rules of one policy in the order of evaluation.

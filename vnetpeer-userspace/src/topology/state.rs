@@ -5,7 +5,9 @@
 //! that every host of a deployment comes to the same numbers, and the same step taken twice changes
 //! nothing. It must not look at hosts' facts or at what the kernel holds.
 
+mod keys;
 mod peering;
+mod policies;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -20,15 +22,22 @@ use vnetpeer_common::{
     types::{LinkId, NicId, TableId, VnetId, VtepId},
 };
 
-use self::space::{Exhausted, Return};
+use self::{
+    keys::other_way,
+    space::{Exhausted, Return},
+};
 pub use self::{
+    keys::{PolicyKey, RuleKey, TableKey},
     peering::{PeeringRecord, PeeringState, PeeringSyncLevel},
     space::{Assigned, Retired, Space},
 };
 use super::model::{ResourceId, Topology};
 
-/// Version of the JSON form.
-pub const STATE_SCHEMA_VERSION: u32 = 1;
+/// Version of the JSON form. Version 1 had no policies and no rules.
+pub const STATE_SCHEMA_VERSION: u32 = 2;
+
+/// The oldest version that is still read.
+const STATE_SCHEMA_OLDEST: u32 = 1;
 
 /// VNIs have 24 bits (RFC 7348 §5).
 const VNI_LIMIT: u32 = 1 << 24;
@@ -52,6 +61,10 @@ pub enum NumberSpace {
     Vtep,
     /// Rows of drop counters on one host.
     DropSlot,
+    /// Security groups and collections of security admin rules, counted once per direction.
+    Policy,
+    /// Security rules, default rules among them.
+    Rule,
 }
 
 impl fmt::Display for NumberSpace {
@@ -63,6 +76,8 @@ impl fmt::Display for NumberSpace {
             Self::Table => "route table",
             Self::Vtep => "host",
             Self::DropSlot => "drop counter",
+            Self::Policy => "policy",
+            Self::Rule => "security rule",
         })
     }
 }
@@ -116,37 +131,6 @@ pub enum StateError {
     Json(#[from] serde_json::Error),
 }
 
-/// Which table of effective routes: the system routes of a VNet with the routes of one route table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", from = "String")]
-pub struct TableKey {
-    /// The VNet.
-    pub vnet: ResourceId,
-    /// The route table, or none for system routes alone.
-    pub route_table: Option<ResourceId>,
-}
-
-impl From<TableKey> for String {
-    fn from(key: TableKey) -> Self {
-        let table = key.route_table.as_ref().map_or("", ResourceId::as_str);
-        format!("{}|{table}", key.vnet)
-    }
-}
-
-impl From<String> for TableKey {
-    fn from(text: String) -> Self {
-        // No ARM name has a vertical bar.
-        let (vnet, table) = text.split_once('|').unwrap_or((&text, ""));
-        let route_table = (!table.is_empty()).then(|| ResourceId::new(table));
-        Self { vnet: ResourceId::new(vnet), route_table }
-    }
-}
-
-/// The name under which a host's second tunnel endpoint is numbered; no host has a slash in its name.
-fn other_way(host: &str) -> String {
-    format!("{host}/other")
-}
-
 /// Numbers, GUIDs and peering states of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -159,6 +143,10 @@ pub struct State {
     vteps: Space<String>,
     slots: BTreeMap<String, Space<ResourceId>>,
     peerings: BTreeMap<ResourceId, PeeringRecord>,
+    #[serde(default)]
+    policies: Space<PolicyKey>,
+    #[serde(default)]
+    rules: Space<RuleKey>,
 }
 
 impl Default for State {
@@ -172,12 +160,14 @@ impl Default for State {
             vteps: Space::default(),
             slots: BTreeMap::new(),
             peerings: BTreeMap::new(),
+            policies: Space::default(),
+            rules: Space::default(),
         }
     }
 }
 
 impl State {
-    /// Reads the JSON form.
+    /// Reads the JSON form, of this version or an older one.
     pub fn from_json(text: &str) -> Result<Self, StateError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -185,10 +175,11 @@ impl State {
             schema_version: u32,
         }
         let Header { schema_version: found } = serde_json::from_str(text)?;
-        if found != STATE_SCHEMA_VERSION {
+        if !(STATE_SCHEMA_OLDEST..=STATE_SCHEMA_VERSION).contains(&found) {
             return Err(StateError::SchemaVersion { found, expected: STATE_SCHEMA_VERSION });
         }
-        Ok(serde_json::from_str(text)?)
+        let state: Self = serde_json::from_str(text)?;
+        Ok(Self { schema_version: STATE_SCHEMA_VERSION, ..state })
     }
 
     /// Writes the JSON form.
@@ -310,6 +301,9 @@ pub fn advance(state: &State, topology: &Topology) -> Result<State, StateError> 
     let hosts = hosts.map(|name| (name, Uuid::nil())).collect();
     again(&mut next.vteps, &hosts, capacity::VTEPS, NumberSpace::Vtep)?;
     advance_slots(&mut next.slots, topology)?;
+    let (policies, rules) = policies::wanted(topology);
+    again(&mut next.policies, &policies, policies::LIMIT, NumberSpace::Policy)?;
+    again(&mut next.rules, &rules, capacity::RULES, NumberSpace::Rule)?;
     Ok(next)
 }
 

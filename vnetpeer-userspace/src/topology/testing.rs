@@ -1,5 +1,7 @@
 //! Topologies for tests: a builder for examples, and a generator of valid random ones.
 
+pub(super) mod security;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -252,6 +254,7 @@ pub(super) fn random_topology(seed: u64) -> Topology {
         }
     }
     add_route_tables(&mut random, &mut topology);
+    security::add_security(&mut random, &mut topology);
     topology
 }
 

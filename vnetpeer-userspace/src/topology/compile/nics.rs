@@ -7,7 +7,7 @@ use vnetpeer_common::{
     types::{Addr, Mac, NicId, TableId, VnetId, VtepId},
 };
 
-use super::{Compiler, split_addresses};
+use super::{Compiler, filters, split_addresses};
 use crate::topology::{
     facts::{Delivery, Hook, InterfaceFacts},
     model::{HostIndex, Nic},
@@ -76,6 +76,9 @@ impl Compiler<'_> {
         entry.mac = guest_mac(nic, id);
         entry.ipv4 = ipv4;
         entry.ipv6 = ipv6;
+        let limits = &self.facts.datapath.flow_limits;
+        let filter = self.filters.nic(vnet.vnet, nic, subnet, limits)?;
+        self.desired.filters.insert(slot, filter);
         entry.gateway_ipv4 = subnet.gateway_ipv4().unwrap_or(Ipv4Addr::UNSPECIFIED).octets();
         let more = more.into_iter().map(|ip| abi::AddressKey::new(id, Addr::from(ip)));
         self.desired.nic_addresses.extend(more);
@@ -98,6 +101,8 @@ impl Compiler<'_> {
         let mut entry = local(vnet.id, table, slot, &facts);
         entry.flags |= nic_flags::FORWARDING;
         entry.mac = it.uplink.mac;
+        let limits = &self.facts.datapath.flow_limits;
+        self.desired.filters.insert(slot, filters::uplink(vnet.vnet, limits));
         self.desired.nics.insert(it.id, entry);
         self.desired.ifaces.insert(facts.ifindex, it.id);
         Ok(())

@@ -2,14 +2,18 @@
 
 use super::*;
 use crate::topology::{
-    model::{RouteNextHop, RouteTableIndex},
+    model::{Access, Direction, ResourceId, RouteNextHop, RouteTableIndex, SecurityGroupIndex},
     network::NetworkError,
-    state::{advance, sync},
-    testing::{facts, hub_and_spokes, ip, net, nic, random_topology, route_table, uplink, vnet},
+    state::{PolicyKey, advance, sync},
+    testing::{
+        facts, hub_and_spokes, ip, net, nic, random_topology, route_table,
+        security::{admin, group, rule},
+        uplink, vnet,
+    },
 };
 use vnetpeer_common::{
-    abi::{nic_flags, vtep_flags},
-    types::Mac,
+    abi::{filter_flags, nic_flags, vtep_flags},
+    types::{Mac, PolicyId},
 };
 
 fn start(topology: &Topology) -> State {
@@ -219,4 +223,44 @@ fn check_names(desired: &Desired) {
         assert!(nics.filter(|it| it.is_some()).all(|it| desired.nics.contains_key(it)));
     }
     assert!(desired.relations.values().all(|it| desired.links.contains_key(it)));
+}
+
+#[test]
+fn a_nic_is_judged_by_admin_rules_and_by_the_groups_of_its_subnet_and_itself() {
+    let mut topology = hub_and_spokes();
+    topology.security_groups = vec![group("subnet", vec![]), group("nic", vec![])];
+    topology.security_groups[1].flush_connection = true;
+    topology.vnets[1].subnets[0].security_group = Some(SecurityGroupIndex(0));
+    topology.vnets[1].flow_timeout_minutes = Some(12);
+    topology.nics[1].security_group = Some(SecurityGroupIndex(1));
+    topology.nics[1].disable_tcp_state_tracking = true;
+    // No group of a NIC on another host, and no admin rules outbound.
+    topology.nics[2].security_group = Some(SecurityGroupIndex(0));
+    topology.admin_rules.push(admin("admin", &[1], vec![rule("one", 1, Access::Deny)]));
+    topology.hosts[0].uplinks.push(uplink("hub-0", 0));
+    let state = start(&topology);
+    let desired = on(&topology, &state, 0);
+    let slot = |id| state.slot("host0", id).unwrap();
+    let policy = |group: &ResourceId, direction| {
+        state.policy(&PolicyKey { group: group.clone(), direction }).unwrap()
+    };
+    let (subnet, own) = (&topology.security_groups[0].id, &topology.security_groups[1].id);
+    let filter = desired.filters[&slot(&topology.nics[1].id)];
+    let admin_in = policy(&topology.admin_rules[0].id, Direction::Inbound);
+    let [subnet_in, own_in] = [subnet, own].map(|id| policy(id, Direction::Inbound));
+    let [subnet_out, own_out] = [subnet, own].map(|id| policy(id, Direction::Outbound));
+    assert_eq!(filter.inbound, [admin_in, subnet_in, own_in]);
+    assert_eq!(filter.outbound, [PolicyId::NONE, own_out, subnet_out]);
+    assert_eq!((filter.flags, filter.idle_timeout), (filter_flags::LOOSE_TCP, 720));
+    assert_eq!((filter.flows_max, filter.half_open_max), (65_536, 8_192));
+    assert_eq!(desired.flushing, BTreeSet::from([admin_in, own_in, own_out]));
+    let named = BTreeSet::from([admin_in, subnet_in, subnet_out, own_in, own_out]);
+    assert_eq!(desired.policies.keys().copied().collect::<BTreeSet<_>>(), named);
+    let plain = desired.filters[&slot(&topology.nics[0].id)];
+    assert_eq!((plain.outbound, plain.idle_timeout), ([PolicyId::NONE; 3], 240));
+    let uplink = desired.filters[&slot(&topology.hosts[0].uplinks[0].id)];
+    assert_eq!(uplink.inbound, [PolicyId::NONE; 3]);
+    assert!(uplink.flags == filter_flags::LOOSE_TCP && uplink.flows_max > plain.flows_max);
+    assert_eq!(desired.filters.len(), 3, "local NICs and uplinks only");
+    assert_eq!(desired.config.cache_mask, [65_535, 32_767]);
 }

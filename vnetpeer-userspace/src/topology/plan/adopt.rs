@@ -1,10 +1,13 @@
 //! What the maps hold, from what was read back of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use vnetpeer_common::{
     abi::{self, Entry, NextHop, Node4, Node6, Roots},
-    types::{Addr, LinkId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use super::{Observed, PoolCapacities};
@@ -37,14 +40,50 @@ pub struct RawMaps {
     pub vtep_addrs: Vec<(Addr, VtepId)>,
     /// Keys of map `NIC_ADDRS`.
     pub nic_addrs: Vec<abi::AddressKey>,
+    /// Map `FILTERS`.
+    pub filters: Vec<(u32, abi::Filter)>,
+    /// Map `POLICIES`.
+    pub policies: Vec<(PolicyId, u32)>,
+    /// The entries of map `CLASSIFIERS` that `policies` names; others may be left out.
+    pub classifiers: Vec<(u32, abi::Classifier)>,
+    /// The entries of map `ROWS` that [`Self::rows_in_use`] tells; others may be left out.
+    pub rows: Vec<(u32, abi::Row)>,
     /// The entry of map `CONFIG`.
     pub config: abi::Config,
+}
+
+impl RawMaps {
+    /// The rows that the compiled rules in force lead to.
+    pub fn rows_in_use(&self) -> BTreeSet<u32> {
+        let nodes4: BTreeMap<u32, &Node4> = self.trie_v4.iter().map(|(at, it)| (*at, it)).collect();
+        let nodes6: BTreeMap<u32, &Node6> = self.trie_v6.iter().map(|(at, it)| (*at, it)).collect();
+        let classifiers = || self.classifiers.iter().map(|(_, it)| it);
+        let (_, mut rows) = reach::<Node4, _>(&nodes4, classifiers().flat_map(roots4));
+        rows.append(&mut reach::<Node6, _>(&nodes6, classifiers().flat_map(roots6)).1);
+        rows.extend(classifiers().flat_map(|it| it.kinds));
+        rows.remove(&0);
+        rows
+    }
+}
+
+/// Where a classifier's IPv4 tries and its port tries begin.
+fn roots4(it: &abi::Classifier) -> [Entry; 4] {
+    [it.source.v4, it.destination.v4, it.source_port, it.destination_port]
+}
+
+/// Where a classifier's IPv6 tries begin.
+fn roots6(it: &abi::Classifier) -> [Entry; 2] {
+    [it.source.v6, it.destination.v6]
 }
 
 impl Observed {
     /// Takes over maps that an agent before this one filled, finished or not: what the roots lead to
     /// is in use, everything else is free.
-    pub fn adopt(raw: RawMaps, capacities: PoolCapacities) -> Self {
+    pub fn adopt(mut raw: RawMaps, capacities: PoolCapacities) -> Self {
+        let policies = entries(raw.policies.clone());
+        let in_force: BTreeSet<u32> = policies.values().copied().collect();
+        raw.classifiers.retain(|(index, _)| in_force.contains(index));
+        let rows = raw.rows_in_use();
         let routes = entries(raw.routes);
         let vnets = entries(raw.vnets);
         let tries = routes.values().chain(vnets.values().flat_map(|it| [&it.endpoints, &it.peers]));
@@ -52,10 +91,14 @@ impl Observed {
         let v4: BTreeMap<u32, Node4> = raw.trie_v4.into_iter().filter(used).collect();
         let v6: BTreeMap<u32, Node6> = raw.trie_v6.into_iter().filter(used).collect();
 
-        let (live_v4, _) = reach(&v4, tries.iter().map(|roots| roots.v4));
-        let (live_v6, _) = reach(&v6, tries.iter().map(|roots| roots.v6));
-        let (_, mut hops) = reach(&v4, routes.values().map(|roots| roots.v4));
-        hops.append(&mut reach(&v6, routes.values().map(|roots| roots.v6)).1);
+        let of_rules = raw.classifiers.iter().flat_map(|(_, it)| roots4(it));
+        let (live_v4, _) =
+            reach::<Node4, _>(&v4, tries.iter().map(|roots| roots.v4).chain(of_rules));
+        let of_rules = raw.classifiers.iter().flat_map(|(_, it)| roots6(it));
+        let (live_v6, _) =
+            reach::<Node6, _>(&v6, tries.iter().map(|roots| roots.v6).chain(of_rules));
+        let (_, mut hops) = reach::<Node4, _>(&v4, routes.values().map(|roots| roots.v4));
+        hops.append(&mut reach::<Node6, _>(&v6, routes.values().map(|roots| roots.v6)).1);
         // A next hop of zeros is a route of type None, or nothing if no route leads to it.
         let nowhere = hops.iter().map(|index| (*index, NextHop::default()));
         let mut next_hops: BTreeMap<u32, NextHop> = nowhere.collect();
@@ -72,10 +115,16 @@ impl Observed {
             vteps: entries(raw.vteps),
             vtep_addrs: entries(raw.vtep_addrs),
             nic_addrs: raw.nic_addrs.into_iter().collect(),
+            filters: entries(raw.filters),
+            policies,
             config: raw.config,
             trie_v4: Pool::adopt(capacities.trie_v4, v4.into_iter().collect(), &live_v4),
             trie_v6: Pool::adopt(capacities.trie_v6, v6.into_iter().collect(), &live_v6),
             next_hops: Pool::adopt(capacities.next_hops, next_hops.into_iter().collect(), &hops),
+            classifiers: Pool::adopt(capacities.classifiers, raw.classifiers, &in_force),
+            rows: Pool::adopt(capacities.rows, raw.rows, &rows),
+            flushing: None,
+            built: BTreeMap::new(),
         }
     }
 }
@@ -89,8 +138,8 @@ fn used<K, V: bytemuck::Zeroable + PartialEq>(entry: &(K, V)) -> bool {
 }
 
 /// Nodes and leaf values that roots lead to.
-fn reach<T: NodeFormat>(
-    nodes: &BTreeMap<u32, T>,
+fn reach<T: NodeFormat, N: Borrow<T>>(
+    nodes: &BTreeMap<u32, N>,
     roots: impl Iterator<Item = Entry>,
 ) -> (BTreeSet<u32>, BTreeSet<u32>) {
     let (mut found, mut leaves) = (BTreeSet::new(), BTreeSet::new());
@@ -98,7 +147,7 @@ fn reach<T: NodeFormat>(
     while let Some(entry) = open.pop() {
         leaves.extend(entry.as_leaf());
         let Some(index) = entry.as_node() else { continue };
-        let Some(node) = nodes.get(&index) else { continue };
+        let Some(node) = nodes.get(&index).map(Borrow::borrow) else { continue };
         if found.insert(index) {
             open.push(node.skipped(0).2);
             open.extend(node.children());

@@ -1,14 +1,17 @@
 //! A typed image of the maps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytemuck::Zeroable;
 use vnetpeer_common::{
     abi::{self, capacity},
-    types::{Addr, LinkId, NicId, TableId, VnetId, VtepId},
+    types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
-use super::{Op, tables::Tables};
+use super::{Op, policies::Built, tables::Tables};
 use crate::topology::trie::Pool;
 
 /// Sizes of the arrays that hold interned items.
@@ -20,6 +23,10 @@ pub struct PoolCapacities {
     pub trie_v6: u32,
     /// Of the next hops.
     pub next_hops: u32,
+    /// Of the compiled rules.
+    pub classifiers: u32,
+    /// Of the rows of rules.
+    pub rows: u32,
 }
 
 impl Default for PoolCapacities {
@@ -28,6 +35,8 @@ impl Default for PoolCapacities {
             trie_v4: capacity::TRIE_V4,
             trie_v6: capacity::TRIE_V6,
             next_hops: capacity::NEXT_HOPS,
+            classifiers: capacity::CLASSIFIERS,
+            rows: capacity::ROWS,
         }
     }
 }
@@ -56,6 +65,10 @@ pub struct Observed {
     pub vtep_addrs: BTreeMap<Addr, VtepId>,
     /// Addresses of NICs beyond the first of each family.
     pub nic_addrs: BTreeSet<abi::AddressKey>,
+    /// What judges local NICs, by slot.
+    pub filters: BTreeMap<u32, abi::Filter>,
+    /// Indices of the compiled rules in force.
+    pub policies: BTreeMap<PolicyId, u32>,
     /// The host's settings.
     pub config: abi::Config,
     /// IPv4 trie nodes.
@@ -64,6 +77,15 @@ pub struct Observed {
     pub trie_v6: Pool<abi::Node6>,
     /// Next hops.
     pub next_hops: Pool<abi::NextHop>,
+    /// Compiled rules.
+    pub classifiers: Pool<abi::Classifier>,
+    /// Rows of rules.
+    pub rows: Pool<abi::Row>,
+    /// Policies that apply to running flows too, as the last plan had them; `None` where they are not
+    /// known because the maps were filled by another agent.
+    pub(super) flushing: Option<BTreeSet<PolicyId>>,
+    /// Policies as the last plan compiled them.
+    pub(super) built: BTreeMap<PolicyId, Arc<Built>>,
 }
 
 impl Default for Observed {
@@ -86,11 +108,35 @@ impl Observed {
             vteps: BTreeMap::new(),
             vtep_addrs: BTreeMap::new(),
             nic_addrs: BTreeSet::new(),
+            filters: BTreeMap::new(),
+            policies: BTreeMap::new(),
             config: abi::Config::default(),
             trie_v4: Pool::new(capacities.trie_v4),
             trie_v6: Pool::new(capacities.trie_v6),
             next_hops: Pool::new(capacities.next_hops),
+            classifiers: Pool::new(capacities.classifiers),
+            rows: Pool::new(capacities.rows),
+            flushing: Some(BTreeSet::new()),
+            built: BTreeMap::new(),
         }
+    }
+
+    /// Takes over what another image knows beyond the maps, as far as these maps hold the same. Without
+    /// it the next plan compiles every policy again.
+    #[must_use]
+    pub fn remember(mut self, other: &Self) -> Self {
+        let same = |id: &PolicyId, built: &Built| {
+            self.policies.get(id) == Some(&built.classifier) && built.is_same_in(&self, other)
+        };
+        let known = other.built.iter().filter(|(id, built)| same(id, built));
+        self.built = known.map(|(id, built)| (*id, Arc::clone(built))).collect();
+        self.flushing.clone_from(&other.flushing);
+        self
+    }
+
+    /// Whether a plan was begun and not finished.
+    pub fn is_unfinished(&self) -> bool {
+        !self.config.epoch.is_multiple_of(2)
     }
 
     pub(super) fn adopt_pools(&mut self, tables: Tables) {
@@ -98,6 +144,8 @@ impl Observed {
         self.trie_v4 = tables.trie_v4.0;
         self.trie_v6 = tables.trie_v6.0;
         self.next_hops = tables.next_hops.0;
+        self.classifiers = tables.classifiers.0;
+        self.rows = tables.rows.0;
     }
 
     /// Follows an operation, pools excepted, and says whether it changes anything.
@@ -115,10 +163,14 @@ impl Observed {
             Op::DeleteVtepAddr { ref addr } => self.vtep_addrs.remove(addr).is_some(),
             Op::SetNicAddr { key } => self.nic_addrs.insert(key),
             Op::DeleteNicAddr { ref key } => self.nic_addrs.remove(key),
+            Op::SetPolicy { id, classifier } => set(&mut self.policies, id, classifier),
+            Op::SetFilter { slot, filter } => set(&mut self.filters, slot, filter),
             Op::SetConfig { config } => std::mem::replace(&mut self.config, config) != config,
             Op::SetNode4 { .. }
             | Op::SetNode6 { .. }
             | Op::SetNextHop { .. }
+            | Op::SetRow { .. }
+            | Op::SetClassifier { .. }
             | Op::ZeroMeter { .. }
             | Op::ZeroDrops { .. } => true,
         }

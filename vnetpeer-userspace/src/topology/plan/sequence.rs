@@ -3,11 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vnetpeer_common::{
-    abi::{self, nic_flags},
+    abi,
     types::{Addr, NextHopId, NicId, TableId, VtepId},
 };
 
-use super::{Observed, Op, tables::Tables};
+use super::{
+    Observed, Op,
+    agree::{agreed_nic, forwards, has_first, same_link},
+    epochs::{Epochs, Touched, is_local},
+    filters::{FilterSteps, Filters, stays_local},
+    tables::Tables,
+};
 use crate::topology::desired::Desired;
 
 /// Writes the list of operations and follows them.
@@ -16,46 +22,75 @@ pub(super) struct Sequence<'a> {
     observed: &'a Observed,
     tables: &'a Tables,
     vtep_addrs: BTreeMap<Addr, VtepId>,
+    epochs: Epochs,
+    /// Desired NICs, with the epochs that they have or enter with.
+    nics: BTreeMap<NicId, abi::Nic>,
     next: Observed,
     ops: Vec<Op>,
+    touched: Touched,
 }
 
 impl<'a> Sequence<'a> {
     pub(super) fn new(desired: &'a Desired, observed: &'a Observed, tables: &'a Tables) -> Self {
         let addrs = desired.vteps.iter().filter(|(_, vtep)| vtep.remote != Addr::default());
+        let unfinished = observed.is_unfinished();
+        let epochs = Epochs::after(observed);
+        let with_epoch = |(id, nic): (&NicId, &abi::Nic)| {
+            let old = observed.nics.get(id).filter(|old| stays_local(old, nic));
+            let epoch = match old {
+                _ if !is_local(nic) => 0,
+                Some(old) => old.epoch,
+                None => epochs.next,
+            };
+            (*id, abi::Nic { epoch, ..*nic })
+        };
         Self {
             desired,
             observed,
             tables,
             vtep_addrs: addrs.map(|(id, vtep)| (vtep.remote, *id)).collect(),
+            epochs,
+            nics: desired.nics.iter().map(with_epoch).collect(),
             next: observed.clone(),
             ops: Vec::new(),
+            touched: if unfinished { Touched::everything() } else { Touched::default() },
         }
     }
 
     /// All operations, and the maps after them (pools excepted).
     pub(super) fn run(mut self) -> (Vec<Op>, Observed) {
+        let (desired, observed, tables) = (self.desired, self.observed, self.tables);
+        let filters = FilterSteps::new(desired, observed, tables, self.epochs.next);
         self.prepare_vteps();
         self.tighten_ifaces();
         self.tighten_links();
         self.tighten_vteps();
-        self.tighten_nics();
+        self.remove_nics();
         self.write_items();
+        self.set_filters(&filters.closed);
+        self.set_policies();
+        self.set_filters(&filters.entering);
+        self.tighten_nics();
         self.tighten_vnets();
         self.switch_routes();
+        self.set_filters(&filters.staying);
         self.loosen_vnets();
         self.loosen_links();
         self.loosen_nics();
         self.loosen_vteps();
         self.loosen_ifaces();
         self.clear();
+        self.raise_epochs();
         (self.ops, self.next)
     }
 
     /// Appends an operation unless it would change nothing.
     fn push(&mut self, op: Op) {
+        let mut touched = Touched::default();
+        touched.note(&op, &self.next);
         if self.next.apply(&op) {
             self.ops.push(op);
+            self.touched.merge(touched);
         }
     }
 
@@ -113,19 +148,36 @@ impl<'a> Sequence<'a> {
             }
         }
         for key in self.observed.nic_addrs.difference(&self.desired.nic_addresses) {
-            if !self.stays(key.nic).is_some_and(|(_, new)| had(new, key.addr)) {
+            if !self.stays(key.nic).is_some_and(|(_, new)| had(&new, key.addr)) {
                 self.push(Op::DeleteNicAddr { key: *key });
             }
         }
         for id in self.observed.nics.keys() {
-            let nic = match self.stays(*id) {
-                Some((old, new)) => {
-                    self.zero_drops(new);
-                    abi::Nic { table: old.table, ..agreed_nic(old, new) }
-                }
-                None => abi::Nic::default(),
-            };
+            let Some((old, new)) = self.stays(*id) else { continue };
+            self.zero_drops(&new);
+            let nic = abi::Nic { table: old.table, ..agreed_nic(old, &new) };
             self.push(Op::SetNic { id: *id, nic });
+        }
+    }
+
+    /// NICs that go, before their slots change hands.
+    fn remove_nics(&mut self) {
+        for id in self.observed.nics.keys() {
+            if self.stays(*id).is_none() {
+                self.push(Op::SetNic { id: *id, nic: abi::Nic::default() });
+            }
+        }
+    }
+
+    fn set_filters(&mut self, filters: &Filters) {
+        for (slot, filter) in filters {
+            self.push(Op::SetFilter { slot: *slot, filter: *filter });
+        }
+    }
+
+    fn set_policies(&mut self) {
+        for (id, built) in &self.tables.built {
+            self.push(Op::SetPolicy { id: *id, classifier: built.classifier });
         }
     }
 
@@ -139,6 +191,12 @@ impl<'a> Sequence<'a> {
         }
         for (index, node) in &self.tables.trie_v6.1 {
             self.push(Op::SetNode6 { index: *index, node: node.clone() });
+        }
+        for (index, row) in &self.tables.rows.1 {
+            self.push(Op::SetRow { index: *index, row: row.clone() });
+        }
+        for (index, classifier) in &self.tables.classifiers.1 {
+            self.push(Op::SetClassifier { index: *index, classifier: classifier.clone() });
         }
     }
 
@@ -220,11 +278,11 @@ impl<'a> Sequence<'a> {
     }
 
     fn loosen_nics(&mut self) {
-        for (id, nic) in &self.desired.nics {
-            if !self.next.nics.contains_key(id) {
-                self.zero_drops(nic);
+        for (id, nic) in self.nics.clone() {
+            if !self.next.nics.contains_key(&id) {
+                self.zero_drops(&nic);
             }
-            self.push(Op::SetNic { id: *id, nic: *nic });
+            self.push(Op::SetNic { id, nic });
         }
         for key in &self.desired.nic_addresses {
             self.push(Op::SetNicAddr { key: *key });
@@ -241,7 +299,11 @@ impl<'a> Sequence<'a> {
         for (addr, id) in self.vtep_addrs.clone() {
             self.push(Op::SetVtepAddr { addr, id });
         }
-        self.push(Op::SetConfig { config: self.desired.config });
+        let old = abi::Config { epoch: 0, ..self.observed.config };
+        if self.desired.config != old {
+            let config = abi::Config { epoch: self.epochs.marker, ..self.desired.config };
+            self.push(Op::SetConfig { config });
+        }
     }
 
     fn loosen_ifaces(&mut self) {
@@ -261,6 +323,35 @@ impl<'a> Sequence<'a> {
                 self.push(Op::SetVtep { id: *id, vtep: abi::Vtep::default() });
             }
         }
+        for slot in self.observed.filters.keys() {
+            if !self.desired.filters.contains_key(slot) {
+                self.push(Op::SetFilter { slot: *slot, filter: abi::Filter::default() });
+            }
+        }
+        for id in self.observed.policies.keys() {
+            if !self.desired.policies.contains_key(id) {
+                self.push(Op::SetPolicy { id: *id, classifier: 0 });
+            }
+        }
+    }
+
+    /// Gives the NICs that the operations concern a new epoch, and marks beginning and end of the list.
+    fn raise_epochs(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        let everything = touched.is_everything();
+        let concerned = touched.concerned(self.desired, self.observed);
+        if concerned.is_empty() && !everything {
+            return;
+        }
+        for id in concerned {
+            if let Some(nic) = self.next.nics.get(&id).copied() {
+                self.push(Op::SetNic { id, nic: abi::Nic { epoch: self.epochs.next, ..nic } });
+            }
+        }
+        let begun = abi::Config { epoch: self.epochs.marker, ..self.observed.config };
+        self.ops.insert(0, Op::SetConfig { config: begun });
+        let done = abi::Config { epoch: self.epochs.next, ..self.desired.config };
+        self.push(Op::SetConfig { config: done });
     }
 
     /// A row of drop counters that no NIC had so far starts at zero.
@@ -272,40 +363,11 @@ impl<'a> Sequence<'a> {
     }
 
     /// A NIC that was there and stays, before and after. A number that now names a NIC of another
-    /// virtual network names another NIC.
-    fn stays(&self, id: NicId) -> Option<(&'a abi::Nic, &'a abi::Nic)> {
+    /// virtual network names another NIC, and one that gets another slot leaves the one that it has.
+    fn stays(&self, id: NicId) -> Option<(&'a abi::Nic, abi::Nic)> {
         let old = self.observed.nics.get(&id)?;
-        let new = self.desired.nics.get(&id)?;
-        (old.vnet == new.vnet).then_some((old, new))
+        let new = self.nics.get(&id)?;
+        let same_slot = old.slot == new.slot || old.slot == 0 || new.slot == 0;
+        (old.vnet == new.vnet && same_slot).then_some((old, *new))
     }
-}
-
-/// Whether two entries of one number are the same link; else its meter counted for another.
-fn same_link(old: &abi::Link, new: &abi::Link) -> bool {
-    (old.vnet, old.remote) == (new.vnet, new.remote)
-}
-
-fn forwards(nic: &abi::Nic) -> bool {
-    nic.flags & nic_flags::FORWARDING != 0
-}
-
-fn has_first(nic: &abi::Nic, addr: Addr) -> bool {
-    [Addr::v4(nic.ipv4), Addr::v6(nic.ipv6)].contains(&addr)
-}
-
-/// A NIC that may do and has only what the old and the new one both may and have; where it is, is
-/// where the new one is.
-fn agreed_nic(old: &abi::Nic, new: &abi::Nic) -> abi::Nic {
-    let both = old.flags & new.flags & nic_flags::FORWARDING;
-    let more = (old.flags | new.flags) & nic_flags::MORE_ADDRESSES;
-    let others = new.flags & !(nic_flags::FORWARDING | nic_flags::MORE_ADDRESSES);
-    let (ipv4, ipv6) = match (forwards(old), forwards(new)) {
-        (true, _) => (new.ipv4, new.ipv6),
-        (false, true) => (old.ipv4, old.ipv6),
-        (false, false) => (
-            if old.ipv4 == new.ipv4 { new.ipv4 } else { [0; 4] },
-            if old.ipv6 == new.ipv6 { new.ipv6 } else { [0; 16] },
-        ),
-    };
-    abi::Nic { flags: others | both | more, ipv4, ipv6, ..*new }
 }

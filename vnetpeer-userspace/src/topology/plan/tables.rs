@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
-    abi::{self, Entry, NextHop, Node4, Node6, Roots, maps, vnet_flags},
-    types::{LinkId, NicId, TableId, VnetId},
+    abi::{self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, vnet_flags},
+    types::{LinkId, NicId, PolicyId, TableId, VnetId},
 };
 
-use super::{Observed, PlanError};
+use super::{Observed, PlanError, policies::Built};
 use crate::topology::{
     desired::{Desired, PrefixTable, VnetTables},
     trie::{Exhausted, Interner, NodeFormat, Pool, Prefix, build, flatten, meet},
@@ -34,6 +34,12 @@ pub(super) struct Tables {
     pub(super) trie_v6: Finished<Node6>,
     /// Next hops.
     pub(super) next_hops: Finished<NextHop>,
+    /// Compiled rules.
+    pub(super) classifiers: Finished<Classifier>,
+    /// Rows of rules.
+    pub(super) rows: Finished<Row>,
+    /// Policies as desired.
+    pub(super) built: BTreeMap<PolicyId, Arc<Built>>,
 }
 
 impl Tables {
@@ -44,6 +50,8 @@ impl Tables {
             trie_v4: Interner::new(observed.trie_v4.clone(), generation),
             trie_v6: Interner::new(observed.trie_v6.clone(), generation),
             next_hops: Interner::new(observed.next_hops.clone(), generation),
+            classifiers: Interner::new(observed.classifiers.clone(), generation),
+            rows: Interner::new(observed.rows.clone(), generation),
         };
         let mut routes = BTreeMap::new();
         for (id, table) in &desired.routes {
@@ -52,6 +60,10 @@ impl Tables {
         let mut vnets = BTreeMap::new();
         for (id, tables) in &desired.vnets {
             vnets.insert(*id, builder.vnet(tables)?);
+        }
+        let mut built = BTreeMap::new();
+        for (id, policy) in &desired.policies {
+            built.insert(*id, builder.policy(*id, policy, observed.built.get(id))?);
         }
         builder.stop_keeping();
         let mut agreed = BTreeMap::new();
@@ -70,14 +82,20 @@ impl Tables {
             trie_v4: builder.trie_v4.finish(),
             trie_v6: builder.trie_v6.finish(),
             next_hops: builder.next_hops.finish(),
+            classifiers: builder.classifiers.finish(),
+            rows: builder.rows.finish(),
+            built,
         })
     }
 }
 
-struct Builder {
-    trie_v4: Interner<Node4>,
-    trie_v6: Interner<Node6>,
+/// Builds the next generation of all pools.
+pub(super) struct Builder {
+    pub(super) trie_v4: Interner<Node4>,
+    pub(super) trie_v6: Interner<Node6>,
     next_hops: Interner<NextHop>,
+    pub(super) classifiers: Interner<Classifier>,
+    pub(super) rows: Interner<Row>,
 }
 
 impl Builder {
@@ -115,7 +133,7 @@ impl Builder {
         self.roots(&v4, &v6)
     }
 
-    fn roots(&mut self, v4: &[Prefix], v6: &[Prefix]) -> Result<Roots, PlanError> {
+    pub(super) fn roots(&mut self, v4: &[Prefix], v6: &[Prefix]) -> Result<Roots, PlanError> {
         let v4 = build(&mut self.trie_v4, v4).map_err(|it| exhausted(maps::TRIE_V4, it))?;
         let v6 = build(&mut self.trie_v6, v6).map_err(|it| exhausted(maps::TRIE_V6, it))?;
         Ok(Roots { v4, v6 })
@@ -169,7 +187,8 @@ fn agree<T: NodeFormat>(
     build(nodes, &both)
 }
 
-fn exhausted(map: &'static str, error: Exhausted) -> PlanError {
+/// A pool that is full, by the name of its map.
+pub(super) fn exhausted(map: &'static str, error: Exhausted) -> PlanError {
     PlanError::Exhausted { map, capacity: error.capacity }
 }
 

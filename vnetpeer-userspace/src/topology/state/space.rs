@@ -81,6 +81,13 @@ impl<K: Ord> Space<K> {
         self.live.iter().map(|(key, assigned)| (key, *assigned))
     }
 
+    /// Who has a number or, if nobody has, who had it last.
+    pub fn owner(&self, number: u32) -> Option<&K> {
+        let live = self.live.iter().find(|(_, assigned)| assigned.number == number);
+        let retired = || self.retired.iter().rev().find(|it| it.number == number);
+        live.map(|(key, _)| key).or_else(|| retired().map(|it| &it.key))
+    }
+
     /// Who had a number that nobody has now, oldest first.
     pub fn retired(&self) -> impl Iterator<Item = &Retired<K>> {
         self.retired.iter()

@@ -1,7 +1,15 @@
 //! Numbers, GUIDs and peering states over series of topologies.
 
 use super::{PeeringState::*, PeeringSyncLevel::*, *};
-use crate::topology::testing::{hub_and_spokes, net, nic, vnet};
+use crate::topology::{
+    model::{Access, Direction, SecurityGroupIndex},
+    testing::{
+        hub_and_spokes, net, nic,
+        security::{admin, group, rule},
+        vnet,
+    },
+};
+use vnetpeer_common::types::PolicyId;
 
 fn after(state: &State, topology: &Topology) -> State {
     let next = advance(state, topology).unwrap();
@@ -157,9 +165,9 @@ fn the_json_form_reads_back_and_refuses_another_version() {
     let state = after(&State::default(), &hub_and_spokes());
     let json = state.to_json().unwrap();
     assert_eq!(State::from_json(&json).unwrap(), state);
-    let newer = json.replacen("\"schemaVersion\": 1", "\"schemaVersion\": 2", 1);
+    let newer = json.replacen("\"schemaVersion\": 2", "\"schemaVersion\": 3", 1);
     let error = State::from_json(&newer).unwrap_err();
-    assert!(matches!(error, StateError::SchemaVersion { found: 2, .. }));
+    assert!(matches!(error, StateError::SchemaVersion { found: 3, .. }));
 }
 
 #[test]
@@ -171,4 +179,72 @@ fn ids_that_differ_only_in_case_are_the_same_resource() {
     let next = after(&state, &topology);
     assert_eq!(next.vnet(&topology.vnets[1].id), state.vnet(&id));
     assert_eq!(next.resource_guid(&topology.vnets[1].id), state.resource_guid(&id));
+}
+
+/// A topology whose hub has a group, with one more group that nothing uses.
+fn with_groups() -> Topology {
+    let mut topology = hub_and_spokes();
+    let rules = vec![rule("web", 100, Access::Allow), rule("ssh", 110, Access::Deny)];
+    topology.security_groups = vec![group("unused", vec![]), group("hub", rules)];
+    topology.vnets[0].subnets[0].security_group = Some(SecurityGroupIndex(1));
+    topology.admin_rules.push(admin("admin", &[0], vec![rule("first", 1, Access::Deny)]));
+    topology
+}
+
+#[test]
+fn policies_and_rules_in_use_have_numbers_and_names() {
+    let topology = with_groups();
+    let state = after(&State::default(), &topology);
+    let key = |id: &ResourceId, direction| PolicyKey { group: id.clone(), direction };
+    let hub = key(&topology.security_groups[1].id, Direction::Inbound);
+    let unused = key(&topology.security_groups[0].id, Direction::Inbound);
+    assert_eq!(state.policy(&unused), None);
+    let policy = state.policy(&hub).unwrap();
+    assert_eq!(state.policy_key(policy), Some(hub.clone()));
+    for name in ["securityRules/web", "defaultSecurityRules/DenyAllInBound"] {
+        let rule = state.rule(&hub, name).unwrap();
+        assert_eq!(state.rule_name(rule), Some((hub.clone(), name.to_owned())));
+    }
+    let outbound = key(&topology.security_groups[1].id, Direction::Outbound);
+    assert_eq!(state.rule(&outbound, "securityRules/web"), None);
+    assert!(state.rule(&outbound, "defaultSecurityRules/AllowInternetOutBound").is_some());
+    let admin = key(&topology.admin_rules[0].id, Direction::Inbound);
+    assert!(state.rule(&admin, "securityAdminRules/first").is_some());
+    assert_eq!(State::from_json(&state.to_json().unwrap()).unwrap(), state);
+    assert_eq!(state.policy_key(PolicyId(99)), None);
+}
+
+#[test]
+fn a_rule_that_is_gone_keeps_its_number_and_its_name() {
+    let mut topology = with_groups();
+    let first = after(&State::default(), &topology);
+    let group = topology.security_groups[1].id.clone();
+    let hub = PolicyKey { group, direction: Direction::Inbound };
+    let ssh = first.rule(&hub, "securityRules/ssh").unwrap();
+    topology.security_groups[1].rules.pop();
+    topology.security_groups[1].rules.push(rule("new", 120, Access::Allow));
+    let second = after(&first, &topology);
+    assert_eq!(second.rule(&hub, "securityRules/ssh"), None);
+    assert_ne!(second.rule(&hub, "securityRules/new"), Some(ssh));
+    assert_eq!(second.rule_name(ssh), Some((hub.clone(), "securityRules/ssh".to_owned())));
+    topology.vnets[0].subnets[0].security_group = None;
+    let third = after(&second, &topology);
+    assert_eq!(third.policy(&hub), None);
+    topology.vnets[0].subnets[0].security_group = Some(SecurityGroupIndex(1));
+    let fourth = after(&third, &topology);
+    assert_eq!(fourth.policy(&hub), first.policy(&hub), "the same policy again");
+}
+
+#[test]
+fn a_state_without_policies_reads_and_gets_them() {
+    let topology = with_groups();
+    let state = after(&State::default(), &topology);
+    let mut json: serde_json::Value = serde_json::from_str(&state.to_json().unwrap()).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    fields.insert("schemaVersion".into(), 1.into());
+    fields.remove("policies");
+    fields.remove("rules");
+    let old = State::from_json(&json.to_string()).unwrap();
+    assert_eq!(old.vnets(), state.vnets());
+    assert_eq!(after(&old, &topology), state);
 }

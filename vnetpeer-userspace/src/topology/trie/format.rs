@@ -1,14 +1,13 @@
 //! What differs between the nodes of the two families.
 
-use std::hash::Hash;
-
+use bytemuck::NoUninit;
 use vnetpeer_common::abi::{Entry, Node4, Node6, TRIE_FANOUT};
 
 /// Children of a node.
 pub(in crate::topology) type Children = [Entry; TRIE_FANOUT];
 
 /// A node of an IPv4 or an IPv6 trie. Addresses are 128 bits, IPv4 in the upper 32.
-pub(in crate::topology) trait NodeFormat: Copy + Eq + Hash {
+pub(in crate::topology) trait NodeFormat: Eq + NoUninit {
     /// Whether a node may skip bytes on which all of its prefixes agree.
     const SKIPS: bool;
 

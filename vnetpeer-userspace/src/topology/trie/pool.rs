@@ -7,9 +7,11 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::{BuildHasherDefault, Hash, Hasher},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
+
+use bytemuck::NoUninit;
 
 /// Generations between the plan that frees an item and the first that may overwrite it.
 pub const QUARANTINE_GENERATIONS: u64 = 2;
@@ -28,54 +30,63 @@ struct Item<T> {
     freed: Option<u64>,
 }
 
-/// Hashes nodes of a kilobyte, word by word. The standard hasher takes most of the time in which a
-/// million routes are planned, and its defence is not needed: items are compared, and whoever may
-/// write the document may do worse than slow the planner down.
-#[derive(Clone, Copy, Debug, Default)]
-struct ContentHasher(u64);
+/// An odd number without structure (2^64 divided by the golden ratio).
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-impl ContentHasher {
-    /// An odd number without structure (2^64 divided by the golden ratio).
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-}
-
-impl Hasher for ContentHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
+/// Hashes nodes of a kilobyte, in four lanes of words. The standard hasher takes most of the time in
+/// which a million routes are planned, and its defence is not needed: items are compared, and whoever
+/// may write the document may do worse than slow the planner down.
+fn content_hash<T: NoUninit>(content: &T) -> u64 {
+    let (blocks, rest) = bytemuck::bytes_of(content).as_chunks::<32>();
+    let mut lanes = [1, 2, 3, 4_u64];
+    for block in blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<8>().0) {
+            *lane = step(*lane, u64::from_ne_bytes(*word));
         }
     }
+    let (words, bytes) = rest.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_ne_bytes(*word));
+    let words = lanes.into_iter().chain(words).chain(bytes.iter().map(|byte| u64::from(*byte)));
+    let hash = words.fold(0, step);
+    let mixed = (hash ^ (hash >> 32)).wrapping_mul(FACTOR);
+    mixed ^ (mixed >> 29)
+}
 
-    fn write_u32(&mut self, value: u32) {
-        self.write_u64(u64::from(value));
+fn step(hash: u64, word: u64) -> u64 {
+    (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR)
+}
+
+/// Takes keys that are hashes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| step(hash, u64::from(*byte)));
     }
 
     fn write_u64(&mut self, value: u64) {
-        self.0 = (self.0.rotate_left(23) ^ value).wrapping_mul(Self::FACTOR);
-    }
-
-    fn write_usize(&mut self, value: usize) {
-        self.write_u64(value as u64);
+        self.0 = value;
     }
 
     fn finish(&self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(Self::FACTOR);
-        mixed ^ (mixed >> 29)
+        self.0
     }
 }
 
 /// Items of one kernel array. Index 0 is never used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool<T: Eq + Hash> {
+pub struct Pool<T: Eq + NoUninit> {
     capacity: u32,
     /// `items[n]` is the item of number `n + 1`.
     items: Vec<Option<Item<T>>>,
-    numbers: HashMap<Arc<T>, u32, BuildHasherDefault<ContentHasher>>,
+    /// Hash of the content → numbers of the items that have it.
+    numbers: HashMap<u64, Vec<u32>, BuildHasherDefault<Hashed>>,
     /// (generation that freed it, number), oldest first.
     free: BTreeSet<(u64, u32)>,
 }
 
-impl<T: Eq + Hash> Pool<T> {
+impl<T: Eq + NoUninit> Pool<T> {
     /// An empty pool; numbers stay below `capacity`.
     pub fn new(capacity: u32) -> Self {
         Self { capacity, items: Vec::new(), numbers: HashMap::default(), free: BTreeSet::new() }
@@ -128,14 +139,38 @@ impl<T: Eq + Hash> Pool<T> {
         self.items.get_mut(slot(number)?)?.as_mut()
     }
 
+    /// The number under which content is known.
+    fn find(&self, content: &T) -> Option<u32> {
+        let numbers = self.numbers.get(&content_hash(content))?;
+        numbers.iter().copied().find(|number| self.get(*number) == Some(content))
+    }
+
+    fn forget(&mut self, hash: u64, number: u32) {
+        let Some(numbers) = self.numbers.get_mut(&hash) else { return };
+        numbers.retain(|known| *known != number);
+        if numbers.is_empty() {
+            self.numbers.remove(&hash);
+        }
+    }
+
     fn place(&mut self, number: u32, content: Arc<T>, freed: Option<u64>) {
         let Some(slot) = slot(number) else { return };
         if slot >= self.items.len() {
             self.items.resize_with(slot + 1, || None);
         }
-        self.numbers.entry(Arc::clone(&content)).or_insert(number);
+        if self.find(&content).is_none() {
+            self.numbers.entry(content_hash(content.as_ref())).or_default().push(number);
+        }
         if let Some(place) = self.items.get_mut(slot) {
             *place = Some(Item { content, freed });
+        }
+    }
+
+    /// Takes an item into use again that was freed and not overwritten.
+    fn revive(&mut self, number: u32) {
+        let freed = self.item_mut(number).and_then(|item| item.freed.take());
+        if let Some(freed) = freed {
+            self.free.remove(&(freed, number));
         }
     }
 
@@ -146,10 +181,8 @@ impl<T: Eq + Hash> Pool<T> {
         {
             self.free.remove(&(freed, number));
             let old = slot(number).and_then(|slot| self.items.get_mut(slot)?.take());
-            if let Some(old) = old
-                && self.numbers.get(&old.content) == Some(&number)
-            {
-                self.numbers.remove(&old.content);
+            if let Some(old) = old {
+                self.forget(content_hash(old.content.as_ref()), number);
             }
             return Ok(number);
         }
@@ -165,19 +198,22 @@ fn slot(number: u32) -> Option<usize> {
 
 /// Builds the next generation of a pool: what is not asked for again is freed at the end.
 #[derive(Debug)]
-pub(in crate::topology) struct Interner<T: Eq + Hash> {
+pub(in crate::topology) struct Interner<T: Eq + NoUninit> {
     pool: Pool<T>,
     generation: u64,
     keeping: bool,
     /// By slot: whether the item is asked for.
     kept: Vec<bool>,
     written: Vec<u32>,
+    /// Numbers given since somebody wanted to know them.
+    log: Option<Vec<u32>>,
 }
 
-impl<T: Eq + Hash> Interner<T> {
+impl<T: Eq + NoUninit> Interner<T> {
     /// Starts generation `generation` of `pool`.
     pub(in crate::topology) fn new(pool: Pool<T>, generation: u64) -> Self {
-        Self { pool, generation, keeping: true, kept: Vec::new(), written: Vec::new() }
+        let (kept, written) = (Vec::new(), Vec::new());
+        Self { pool, generation, keeping: true, kept, written, log: None }
     }
 
     /// From now on, items are asked for only for the time of the change: they are freed at the end,
@@ -186,13 +222,23 @@ impl<T: Eq + Hash> Interner<T> {
         self.keeping = false;
     }
 
+    /// From now on, remembers which numbers are given.
+    pub(in crate::topology) fn start_log(&mut self) {
+        self.log = Some(Vec::new());
+    }
+
+    /// The numbers that were given since [`Self::start_log`], each once.
+    pub(in crate::topology) fn take_log(&mut self) -> Vec<u32> {
+        let mut given = self.log.take().unwrap_or_default();
+        given.sort_unstable();
+        given.dedup();
+        given
+    }
+
     /// The number of an item.
     pub(in crate::topology) fn intern(&mut self, content: T) -> Result<u32, Exhausted> {
-        let number = if let Some(number) = self.pool.numbers.get(&content).copied() {
-            let freed = self.pool.item_mut(number).and_then(|item| item.freed.take());
-            if let Some(freed) = freed {
-                self.pool.free.remove(&(freed, number));
-            }
+        let number = if let Some(number) = self.pool.find(&content) {
+            self.pool.revive(number);
             number
         } else {
             let number = self.pool.take_number(self.generation)?;
@@ -200,17 +246,29 @@ impl<T: Eq + Hash> Interner<T> {
             self.written.push(number);
             number
         };
-        if self.keeping
-            && let Some(slot) = slot(number)
-        {
-            if slot >= self.kept.len() {
-                self.kept.resize(self.pool.items.len(), false);
-            }
-            if let Some(kept) = self.kept.get_mut(slot) {
-                *kept = true;
-            }
+        if let Some(log) = &mut self.log {
+            log.push(number);
+        }
+        if self.keeping {
+            self.mark(number);
         }
         Ok(number)
+    }
+
+    /// Asks for an item by its number; it is one that is in use.
+    pub(in crate::topology) fn keep(&mut self, number: u32) {
+        self.pool.revive(number);
+        self.mark(number);
+    }
+
+    fn mark(&mut self, number: u32) {
+        let Some(slot) = slot(number) else { return };
+        if slot >= self.kept.len() {
+            self.kept.resize(self.pool.items.len(), false);
+        }
+        if let Some(kept) = self.kept.get_mut(slot) {
+            *kept = true;
+        }
     }
 
     /// The item of a number.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::topology::{plan::RawMaps, trie::tests::lookup};
-use vnetpeer_common::types::{TableId, VnetId, VtepId};
+use vnetpeer_common::types::{PolicyId, TableId, VnetId, VtepId};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Image {
@@ -18,6 +18,10 @@ pub(super) struct Image {
     pub(super) vteps: BTreeMap<VtepId, abi::Vtep>,
     pub(super) vtep_addrs: BTreeMap<Addr, VtepId>,
     pub(super) nic_addrs: BTreeSet<abi::AddressKey>,
+    pub(super) filters: BTreeMap<u32, abi::Filter>,
+    pub(super) policies: BTreeMap<PolicyId, u32>,
+    pub(super) classifiers: BTreeMap<u32, abi::Classifier>,
+    pub(super) rows: BTreeMap<u32, abi::Row>,
     pub(super) config: abi::Config,
 }
 
@@ -39,6 +43,12 @@ impl Image {
             Op::DeleteVtepAddr { addr } => drop(self.vtep_addrs.remove(&addr)),
             Op::SetNicAddr { key } => assert!(self.nic_addrs.insert(key)),
             Op::DeleteNicAddr { key } => assert!(self.nic_addrs.remove(&key)),
+            Op::SetRow { index, row } => drop(self.rows.insert(index, *row)),
+            Op::SetClassifier { index, classifier } => {
+                self.classifiers.insert(index, *classifier);
+            }
+            Op::SetPolicy { id, classifier } => drop(self.policies.insert(id, classifier)),
+            Op::SetFilter { slot, filter } => drop(self.filters.insert(slot, filter)),
             Op::SetConfig { config } => self.config = config,
             Op::ZeroMeter { .. } | Op::ZeroDrops { .. } => {}
         }
@@ -66,6 +76,10 @@ impl Image {
             vteps: list(&self.vteps),
             vtep_addrs: list(&self.vtep_addrs),
             nic_addrs: self.nic_addrs.iter().copied().collect(),
+            filters: list(&self.filters),
+            policies: list(&self.policies),
+            classifiers: list(&self.classifiers),
+            rows: list(&self.rows),
             config: self.config,
         }
     }
@@ -82,24 +96,18 @@ impl Image {
         }
     }
 
-    /// (is IPv4, index) of every node that a root leads to.
-    pub(super) fn reachable(&self) -> BTreeSet<(bool, u32)> {
-        let observed = Observed::adopt(self.raw(), PoolCapacities::default());
-        let v4 = self.trie_v4.keys().filter(|it| observed.trie_v4.is_used(**it));
-        let v6 = self.trie_v6.keys().filter(|it| observed.trie_v6.is_used(**it));
-        v4.map(|it| (true, *it)).chain(v6.map(|it| (false, *it))).collect()
-    }
-
     /// The kernel holds what was desired: tables by lookups, everything else entry by entry.
     pub(super) fn check(&self, desired: &Desired) {
         let used = |it: &NicId| it.is_some();
         let ifaces = self.ifaces.iter().filter(|it| used(it.1));
         assert!(ifaces.eq(desired.ifaces.iter()));
         let nics = self.nics.iter().filter(|it| *it.1 != abi::Nic::default());
-        assert!(nics.eq(desired.nics.iter()));
+        assert!(nics.map(|(id, nic)| (*id, without_epoch(nic))).eq(desired.nics.clone()));
+        self.check_policies(desired);
         assert_eq!(self.nic_addrs, desired.nic_addresses);
         assert_eq!(self.relations, desired.relations);
-        assert_eq!(self.config, desired.config);
+        assert_eq!(abi::Config { epoch: 0, ..self.config }, desired.config);
+        assert_eq!(self.config.epoch % 2, 0, "the plan is finished");
         for (id, link) in &self.links {
             let wanted = desired.links.get(id).copied();
             assert!(wanted == Some(*link) || (wanted.is_none() && link.flags == 0));
@@ -161,7 +169,18 @@ impl Image {
         assert_eq!(read.trie_v4.used(), observed.trie_v4.used());
         assert_eq!(read.trie_v6.used(), observed.trie_v6.used());
         assert_eq!(read.next_hops.used(), observed.next_hops.used());
+        assert_eq!(read.filters, observed.filters);
+        assert_eq!(read.policies, observed.policies);
+        assert_eq!(read.config, observed.config);
+        assert_eq!(read.classifiers.used(), observed.classifiers.used());
+        assert_eq!(read.rows.used(), observed.rows.used());
+        let built = read.remember(observed).built;
+        assert_eq!(built.len(), observed.built.len());
     }
+}
+
+fn without_epoch(nic: &abi::Nic) -> abi::Nic {
+    abi::Nic { epoch: 0, ..*nic }
 }
 
 /// Addresses at the edges of every prefix of a table.

@@ -1,0 +1,162 @@
+//! Which local NICs a plan concerns: those whose packets may fare differently after it.
+//!
+//! What becomes of a packet of a NIC follows from the NIC, its table, its VNet and the VNets that this
+//! one is linked with, and the NICs, filters and hosts in these. So whatever changes about a VNet
+//! concerns its own NICs and those of its neighbours.
+
+use std::collections::BTreeSet;
+
+use vnetpeer_common::{
+    abi::{self, vtep_flags},
+    types::{NicId, TableId, VnetId, VtepId},
+};
+
+use super::{Observed, Op};
+use crate::topology::desired::Desired;
+
+/// What operations have changed so far.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    /// Something that concerns every NIC.
+    all: bool,
+    vnets: BTreeSet<VnetId>,
+    /// Tables concern only the NICs that use them.
+    tables: BTreeSet<TableId>,
+    vteps: BTreeSet<VtepId>,
+    nics: BTreeSet<NicId>,
+    /// Slots of NICs whose running flows are judged again.
+    slots: BTreeSet<u32>,
+}
+
+impl Touched {
+    /// Everything.
+    pub(super) fn everything() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// Notes an operation that changes `before`.
+    pub(super) fn note(&mut self, op: &Op, before: &Observed) {
+        match *op {
+            Op::SetIface { ifindex, nic } => {
+                self.nics.extend(before.ifaces.get(&ifindex));
+                self.nics.insert(nic);
+            }
+            Op::SetNic { id, nic } => {
+                self.vnets.extend(before.nics.get(&id).map(|old| old.vnet));
+                self.vnets.insert(nic.vnet);
+            }
+            Op::SetVnet { id, .. } => drop(self.vnets.insert(id)),
+            Op::SetRoutes { id, .. } => drop(self.tables.insert(id)),
+            Op::SetLink { id, link } => {
+                let old = before.links.get(&id).copied().unwrap_or_default();
+                self.vnets.extend([link.vnet, link.remote, old.vnet, old.remote]);
+            }
+            Op::SetRelation { key, .. } | Op::DeleteRelation { key } => {
+                self.vnets.extend([key.vnet, key.remote]);
+            }
+            Op::SetVtep { id, vtep } => {
+                let old = before.vteps.get(&id).copied().unwrap_or_default();
+                if is_other_way(&old, &vtep) {
+                    self.vteps.insert(id);
+                }
+            }
+            Op::SetVtepAddr { addr, id } => {
+                self.vteps.extend(before.vtep_addrs.get(&addr));
+                self.vteps.insert(id);
+            }
+            Op::DeleteVtepAddr { addr } => self.vteps.extend(before.vtep_addrs.get(&addr)),
+            Op::SetNicAddr { key } | Op::DeleteNicAddr { key } => drop(self.nics.insert(key.nic)),
+            Op::SetFilter { slot, filter } => {
+                let old = before.filters.get(&slot).copied().unwrap_or_default();
+                if old.generation != filter.generation {
+                    self.slots.insert(slot);
+                }
+            }
+            Op::SetConfig { .. } => self.all = true,
+            // Rules judge new flows only, unless a filter's generation changes.
+            Op::SetPolicy { .. }
+            | Op::SetRow { .. }
+            | Op::SetClassifier { .. }
+            | Op::SetNode4 { .. }
+            | Op::SetNode6 { .. }
+            | Op::SetNextHop { .. }
+            | Op::ZeroMeter { .. }
+            | Op::ZeroDrops { .. } => {}
+        }
+    }
+
+    /// Adds what another one has noted.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.all |= other.all;
+        self.vnets.extend(other.vnets);
+        self.tables.extend(other.tables);
+        self.vteps.extend(other.vteps);
+        self.nics.extend(other.nics);
+        self.slots.extend(other.slots);
+    }
+
+    /// Whether something was changed that concerns every NIC.
+    pub(super) fn is_everything(&self) -> bool {
+        self.all
+    }
+
+    /// The local NICs that are concerned, with their desired contents.
+    pub(super) fn concerned(mut self, desired: &Desired, observed: &Observed) -> Vec<NicId> {
+        for (id, nic) in observed.nics.iter().chain(&desired.nics) {
+            let by_vtep = nic.vtep.is_some() && self.vteps.contains(&nic.vtep);
+            let by_slot = nic.slot != 0 && self.slots.contains(&nic.slot);
+            if by_vtep || by_slot || self.nics.contains(id) {
+                self.vnets.insert(nic.vnet);
+            }
+        }
+        let links = observed.links.values().chain(desired.links.values());
+        let reached: Vec<VnetId> = links
+            .flat_map(|link| [(link.vnet, link.remote), (link.remote, link.vnet)])
+            .filter(|(vnet, _)| self.vnets.contains(vnet))
+            .map(|(_, neighbour)| neighbour)
+            .collect();
+        self.vnets.extend(reached);
+        let local = desired.nics.iter().filter(|(_, nic)| is_local(nic));
+        local
+            .filter(|(_, nic)| {
+                self.all || self.vnets.contains(&nic.vnet) || self.tables.contains(&nic.table)
+            })
+            .map(|(id, _)| *id)
+            .collect()
+    }
+}
+
+/// Whether a NIC lives on this host.
+pub(super) fn is_local(nic: &abi::Nic) -> bool {
+    !nic.vtep.is_some()
+}
+
+/// Whether packets to or from a host take another way. MAC addresses are read for every packet.
+fn is_other_way(old: &abi::Vtep, new: &abi::Vtep) -> bool {
+    let way = |vtep: &abi::Vtep| abi::Vtep {
+        flags: vtep.flags & !vtep_flags::RESOLVED,
+        src_mac: new.src_mac,
+        dst_mac: new.dst_mac,
+        ..*vtep
+    };
+    way(old) != way(new)
+}
+
+/// The numbers that a plan gives out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Epochs {
+    /// [`abi::Config::epoch`] while the plan is being executed.
+    pub(super) marker: u32,
+    /// What NICs that are concerned get, and [`abi::Config::epoch`] at the end.
+    pub(super) next: u32,
+}
+
+impl Epochs {
+    /// The numbers after those that are in the maps.
+    pub(super) fn after(observed: &Observed) -> Self {
+        let given = observed.nics.values().map(|nic| nic.epoch).max().unwrap_or_default();
+        let highest = observed.config.epoch.max(given);
+        let marker = highest.wrapping_add(1) | 1;
+        Self { marker, next: marker.wrapping_add(1) }
+    }
+}

@@ -1,0 +1,198 @@
+//! From the model's rules to policies: default rules added, tags and groups replaced by addresses,
+//! everything in the order of evaluation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+
+use super::{
+    Matched, Policy, PolicyRule,
+    defaults::{PLATFORM_PRIORITY, PLATFORM_RULES, default_rules, only},
+};
+use crate::topology::{
+    model::{
+        Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroupIndex, Direction, Endpoints,
+        ResourceId, RuleProtocol, SecurityGroup, SecurityGroupIndex, SecurityRule, ServiceTag,
+        Topology,
+    },
+    network::NetworkError,
+    state::{PolicyKey, State},
+};
+
+/// Names in listings of all rules of a network security group in one direction.
+pub(in crate::topology) fn group_rule_names(
+    group: &SecurityGroup,
+    direction: Direction,
+) -> Vec<String> {
+    let own = group.rules.iter().filter(|rule| rule.direction == direction);
+    let platform = PLATFORM_RULES.iter().map(|(name, _)| (*name).to_owned());
+    let default = default_rules(direction).iter().map(|rule| rule.name.to_owned());
+    own.map(group_rule_name).chain(platform).chain(default).collect()
+}
+
+/// Names in listings of all rules of a collection of security admin rules in one direction.
+pub(in crate::topology) fn admin_rule_names(
+    admin: &AdminRules,
+    direction: Direction,
+) -> Vec<String> {
+    let own = admin.rules.iter().filter(|rule| rule.direction == direction);
+    own.map(admin_rule_name).collect()
+}
+
+fn group_rule_name(rule: &SecurityRule) -> String {
+    format!("securityRules/{}", rule.name)
+}
+
+fn admin_rule_name(rule: &SecurityRule) -> String {
+    format!("securityAdminRules/{}", rule.name)
+}
+
+/// Resolves the rules of a deployment.
+#[derive(Clone, Debug)]
+pub struct Resolver<'a> {
+    topology: &'a Topology,
+    state: &'a State,
+    /// Addresses of the NICs of every application security group that has any.
+    members: BTreeMap<ApplicationSecurityGroupIndex, BTreeSet<IpNet>>,
+}
+
+impl<'a> Resolver<'a> {
+    /// Collects what rules refer to. `state` is advanced to `topology`.
+    pub fn new(topology: &'a Topology, state: &'a State) -> Self {
+        let mut members: BTreeMap<_, BTreeSet<IpNet>> = BTreeMap::new();
+        for nic in &topology.nics {
+            for group in &nic.application_security_groups {
+                let addresses = nic.addresses.iter().map(|address| IpNet::from(*address));
+                members.entry(*group).or_default().extend(addresses);
+            }
+        }
+        Self { topology, state, members }
+    }
+
+    /// A network security group in one direction. It must be attached somewhere, or its rules have no
+    /// numbers.
+    pub fn group(
+        &self,
+        index: SecurityGroupIndex,
+        direction: Direction,
+    ) -> Result<Policy, NetworkError> {
+        let group = self.topology.security_group(index);
+        let group = group.ok_or_else(|| dangling("networkSecurityGroups", index.0))?;
+        let key = PolicyKey { group: group.id.clone(), direction };
+        let own = ordered(&group.rules, direction);
+        let (platform, others): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| is_platform(it));
+        let mut rules = Vec::with_capacity(platform.len() + others.len() + 5);
+        for rule in platform {
+            rules.push(self.rule(&key, group_rule_name(rule), rule)?);
+        }
+        for (name, address) in PLATFORM_RULES {
+            let (source, destination) = match direction {
+                Direction::Inbound => (only(address), Matched::Any),
+                Direction::Outbound => (Matched::Any, only(address)),
+            };
+            let ends = (source, destination);
+            rules.push(self.added(&key, name, PLATFORM_PRIORITY, Access::Allow, ends)?);
+        }
+        for rule in others {
+            rules.push(self.rule(&key, group_rule_name(rule), rule)?);
+        }
+        for rule in default_rules(direction) {
+            let ends = (rule.source.matched(), rule.destination.matched());
+            rules.push(self.added(&key, rule.name, rule.priority, rule.access, ends)?);
+        }
+        Ok(Policy { direction, rules })
+    }
+
+    /// Security admin rules in one direction. They must apply to a VNet, or they have no numbers.
+    pub fn admin_rules(
+        &self,
+        index: AdminRulesIndex,
+        direction: Direction,
+    ) -> Result<Policy, NetworkError> {
+        let admin = self.topology.admin_rules.get(index.0);
+        let admin = admin.ok_or_else(|| dangling("securityAdminRules", index.0))?;
+        let key = PolicyKey { group: admin.id.clone(), direction };
+        let rules = ordered(&admin.rules, direction).into_iter();
+        let rules = rules.map(|rule| self.rule(&key, admin_rule_name(rule), rule));
+        Ok(Policy { direction, rules: rules.collect::<Result<_, _>>()? })
+    }
+
+    fn rule(
+        &self,
+        key: &PolicyKey,
+        name: String,
+        rule: &SecurityRule,
+    ) -> Result<PolicyRule, NetworkError> {
+        Ok(PolicyRule {
+            id: self.state.rule(key, &name).ok_or_else(|| not_numbered(key, &name))?,
+            name,
+            priority: rule.priority,
+            access: rule.access,
+            protocol: rule.protocol,
+            source: self.matched(&rule.source.endpoints),
+            source_ports: rule.source.ports.clone(),
+            destination: self.matched(&rule.destination.endpoints),
+            destination_ports: rule.destination.ports.clone(),
+        })
+    }
+
+    /// A rule that is not in the document, for any protocol and any port.
+    fn added(
+        &self,
+        key: &PolicyKey,
+        name: &str,
+        priority: u16,
+        access: Access,
+        (source, destination): (Matched, Matched),
+    ) -> Result<PolicyRule, NetworkError> {
+        Ok(PolicyRule {
+            id: self.state.rule(key, name).ok_or_else(|| not_numbered(key, name))?,
+            name: name.to_owned(),
+            priority,
+            access,
+            protocol: RuleProtocol::Any,
+            source,
+            source_ports: vec![0..=u16::MAX],
+            destination,
+            destination_ports: vec![0..=u16::MAX],
+        })
+    }
+
+    fn matched(&self, endpoints: &Endpoints) -> Matched {
+        match endpoints {
+            Endpoints::Any => Matched::Any,
+            Endpoints::Tag(ServiceTag::VirtualNetwork) => Matched::VirtualNetwork,
+            Endpoints::Tag(ServiceTag::Internet) => Matched::Internet,
+            Endpoints::Prefixes(prefixes)
+            | Endpoints::Tag(ServiceTag::Prefixes { prefixes, .. }) => {
+                Matched::Prefixes(prefixes.iter().map(IpNet::trunc).collect())
+            }
+            Endpoints::Groups(groups) => {
+                let members = groups.iter().filter_map(|group| self.members.get(group));
+                Matched::Prefixes(members.flatten().copied().collect())
+            }
+        }
+    }
+}
+
+/// The rules of one direction, the lowest priority first.
+fn ordered(rules: &[SecurityRule], direction: Direction) -> Vec<&SecurityRule> {
+    let mut found: Vec<_> = rules.iter().filter(|rule| rule.direction == direction).collect();
+    found.sort_by_key(|rule| rule.priority);
+    found
+}
+
+fn is_platform(rule: &SecurityRule) -> bool {
+    let has_tag = |endpoints: &Endpoints| {
+        matches!(endpoints, Endpoints::Tag(ServiceTag::Prefixes { platform: true, .. }))
+    };
+    has_tag(&rule.source.endpoints) || has_tag(&rule.destination.endpoints)
+}
+
+fn not_numbered(key: &PolicyKey, name: &str) -> NetworkError {
+    NetworkError::NotNumbered { id: format!("{}/{name}", key.group) }
+}
+
+fn dangling(kind: &str, index: usize) -> NetworkError {
+    NetworkError::Dangling { id: ResourceId::new(format!("{kind}/{index}")) }
+}
