@@ -26,7 +26,7 @@ fn examples() -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
     paths.sort();
-    assert!(paths.len() >= 4, "examples are missing: {paths:?}");
+    assert!(paths.len() >= 5, "examples are missing: {paths:?}");
     paths
 }
 
@@ -95,6 +95,29 @@ fn schema_refuses_what_the_decoder_refuses() {
     let errors = validator.errors(&values(&text)).join("\n");
     for property in ["allowForwardedTrafic", "dhcpOptions", "enableIPForwarding"] {
         assert!(errors.contains(property), "{property} is not refused:\n{errors}");
+    }
+}
+
+#[test]
+fn schema_and_decoder_refuse_the_same_rules() {
+    let validator = schema::Validator::new(document::schema());
+    let path = repository("examples/security-groups.yaml");
+    let example = fs::read_to_string(path).expect("the example exists");
+    for (from, to) in [
+        ("priority: 100", "priority: 99"),
+        ("priority: 10\n", "priority: 0\n"),
+        ("flowTimeoutInMinutes: 20", "flowTimeoutInMinutes: 31"),
+        ("[80, 443]", "[80, 65536]"),
+        ("            sourcePortRange: \"*\"\n", ""),
+        ("            sourceAddressPrefix: Internet\n", ""),
+        ("            sourcePortRanges: [\"*\"]\n", ""),
+        ("access: AlwaysAllow", "access: Always"),
+    ] {
+        assert!(example.contains(from), "the example has no {from:?}");
+        let text = example.replacen(from, to, 1);
+        assert_eq!(validator.errors(&values(&text)).len(), 1, "after {from:?} became {to:?}");
+        let problems = document::load("changed", &text).expect_err("the decoder refuses it");
+        assert_eq!(problems.len(), 1, "{problems}");
     }
 }
 

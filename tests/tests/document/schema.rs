@@ -77,9 +77,13 @@ impl Validator {
                 errors.extend(tries.into_iter().next().unwrap_or_default());
             }
         }
+        for part in schema.get("allOf").map_or(&[][..], array) {
+            self.judge(part, value, place, errors);
+        }
         if let Some(types) = schema.get("type") {
             let named = |kind: &str| types == kind || array(types).iter().any(|one| one == kind);
-            if !named(kind_of(value)) {
+            let integer = value.is_i64() && named("integer");
+            if !named(kind_of(value)) && !integer {
                 errors.push(format!("{place}: {} is not {types}", kind_of(value)));
                 return;
             }
@@ -88,6 +92,14 @@ impl Validator {
             && !array(words).contains(value)
         {
             errors.push(format!("{place}: {value} is not one of {words}"));
+        }
+        if let Some(number) = value.as_i64() {
+            let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
+            let low = bound("minimum").is_some_and(|least| number < least);
+            let high = bound("maximum").is_some_and(|greatest| number > greatest);
+            if low || high {
+                errors.push(format!("{place}: {number} is out of range"));
+            }
         }
         self.judge_object(schema, value, place, errors);
         if let (Some(items), Value::Array(values)) = (schema.get("items"), value) {

@@ -84,6 +84,24 @@ pub enum Code {
     RouteConflict,
     /// `nextHopIpAddress` missing, superfluous, or of the wrong family.
     InvalidNextHopIpAddress,
+    /// Two rules of one group and direction have the same priority.
+    SecurityRuleConflict,
+    /// A priority out of range.
+    SecurityRuleInvalidPriority,
+    /// Neither an address prefix, an address, `*` nor a known service tag.
+    SecurityRuleInvalidAddressPrefix,
+    /// Neither a port, a range of ports nor `*`.
+    SecurityRuleInvalidPortRange,
+    /// A service tag or `*` where only address prefixes may be, or one that may not be there.
+    SecurityRuleParameterContainsUnsupportedValue,
+    /// `*` in a list of port ranges.
+    SecurityRuleParameterContainsInvalidPortRanges,
+    /// The application security groups of one rule have their members in several VNets.
+    AllApplicationSecurityGroupsInSecurityRuleMustBeFromSameVnet,
+    /// The members of one application security group are in several VNets.
+    ApplicationSecurityGroupInSeveralVnets,
+    /// A VNet to which two collections of security admin rules apply.
+    VnetInSeveralRuleCollections,
     /// A NIC that no host carries.
     NetworkInterfaceNotPlaced,
     /// A NIC that is placed more than once.

@@ -59,7 +59,7 @@ impl<T: Scalar> Decode for Spanned<T> {
                 Finding::error(code, node.span, message).help(help)
             }
             Err(Refusal::Type)
-                if T::IS_TEXT && matches!(node.value, Value::Number | Value::Bool(_)) =>
+                if T::IS_TEXT && matches!(node.value, Value::Number(_) | Value::Bool(_)) =>
             {
                 wrong_type(node, T::EXPECTED).help("put it in quotes")
             }

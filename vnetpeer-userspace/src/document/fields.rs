@@ -19,8 +19,15 @@ pub(super) struct Known {
     pub(super) not_supported: &'static [&'static str],
     /// Azure computes them.
     pub(super) read_only: &'static [&'static str],
-    /// If there are any, one of them must be given.
-    pub(super) one_of: &'static [&'static str],
+    /// Of each group, one must be given.
+    pub(super) one_of: &'static [OneOf],
+}
+
+/// Properties of which one must be given.
+pub(super) struct OneOf {
+    pub(super) names: &'static [&'static str],
+    /// Another property, and its values with which none of them is needed.
+    pub(super) unless: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl Known {
@@ -65,8 +72,8 @@ impl<'n> Fields<'n> {
             }
         }
         let fields = Self { node, entries, known };
-        if !known.one_of.is_empty() && !known.one_of.iter().any(|name| fields.is_given(name)) {
-            findings.extend(fields.missing(known.one_of));
+        for group in known.one_of.iter().filter(|group| fields.lacks(group)) {
+            findings.extend(fields.missing(group.names));
         }
         Some(fields)
     }
@@ -95,6 +102,15 @@ impl<'n> Fields<'n> {
 
     fn is_given(&self, name: &str) -> bool {
         self.entry(name).is_some_and(|(_, value)| !matches!(value.value, Value::Null))
+    }
+
+    /// Whether one of the group is needed and none is given.
+    fn lacks(&self, group: &OneOf) -> bool {
+        let excused = group.unless.is_some_and(|(name, words)| {
+            let value = self.entry(name).map(|(_, value)| &value.value);
+            matches!(value, Some(Value::Text(text)) if words.contains(&text.as_str()))
+        });
+        !excused && !group.names.iter().any(|name| self.is_given(name))
     }
 
     /// Reports that none of `names` is given, unless one is there but misspelt, which is reported.
@@ -144,6 +160,7 @@ fn judge_name(name: &str, key: &Node, value: &Node, known: &Known) -> Option<Fin
     }
     let help = match known.meant(name) {
         Some(similar) => format!("did you mean `{similar}`?"),
+        None if known.properties.is_empty() => "remove it: nothing is known here".to_owned(),
         None => format!("remove it; known here: {}", known.properties.join(", ")),
     };
     let finding =
@@ -158,7 +175,7 @@ fn is_inert(name: &str, value: &Value) -> bool {
         Value::Bool(false) => !FALSE_ACTS.contains(&name),
         Value::List(items) => items.is_empty(),
         Value::Object(entries) => entries.is_empty(),
-        Value::Bool(true) | Value::Number | Value::Text(_) => false,
+        Value::Bool(true) | Value::Number(_) | Value::Text(_) => false,
     }
 }
 

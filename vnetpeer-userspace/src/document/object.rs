@@ -2,9 +2,9 @@
 //! JSON Schema all come from that list.
 
 use schemars::{Schema, transform::Transform};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::fields::{FALSE_ACTS, Known};
+use super::fields::{FALSE_ACTS, Known, OneOf};
 
 /// Adds to an object's schema what its struct does not say: the properties that may only be given as
 /// unused, and those of which one is needed.
@@ -13,9 +13,15 @@ pub(super) struct Completed(pub(super) Known);
 impl Transform for Completed {
     fn transform(&mut self, schema: &mut Schema) {
         let object = schema.ensure_object();
-        if !self.0.one_of.is_empty() {
-            let required = self.0.one_of.iter().map(|name| json!({ "required": [name] }));
-            object.insert("anyOf".to_owned(), required.collect());
+        match self.0.one_of {
+            [] => {}
+            [group] => {
+                object.insert("anyOf".to_owned(), alternatives(group));
+            }
+            groups => {
+                let all = groups.iter().map(|group| json!({ "anyOf": alternatives(group) }));
+                object.insert("allOf".to_owned(), all.collect());
+            }
         }
         let properties = object.entry("properties").or_insert_with(|| json!({}));
         for name in self.0.not_supported {
@@ -32,6 +38,15 @@ impl Transform for Completed {
     }
 }
 
+/// The ways to give one of a group.
+fn alternatives(group: &OneOf) -> Value {
+    let required = group.names.iter().map(|name| json!({ "required": [name] }));
+    let excuse = group.unless.map(
+        |(name, words)| json!({ "properties": { name: { "enum": words } }, "required": [name] }),
+    );
+    required.chain(excuse).collect()
+}
+
 /// Declares an object of the document: every property is optional in the struct, because decoding
 /// goes on without what cannot be decoded; `(required)` ones are reported when they are missing.
 macro_rules! object {
@@ -45,7 +60,10 @@ macro_rules! object {
         }
         $(not_supported: [$($not_supported:literal),* $(,)?])?
         $(read_only: [$($read_only:literal),* $(,)?])?
-        $(one_of: [$($one_of:literal),* $(,)?])?
+        $(
+            one_of: [$($one_of:literal),* $(,)?]
+                $(unless $other:literal is [$($word:literal),* $(,)?])?
+        )*
     ) => {
         #[derive(Debug, schemars::JsonSchema)]
         $(#[$meta])*
@@ -64,7 +82,10 @@ macro_rules! object {
                 properties: &[$($property),*],
                 not_supported: &[$($($not_supported),*)?],
                 read_only: &[$($($read_only),*)?],
-                one_of: &[$($($one_of),*)?],
+                one_of: &[$($crate::document::fields::OneOf {
+                    names: &[$($one_of),*],
+                    unless: $crate::document::object::unless!($($other [$($word),*])?),
+                }),*],
             };
         }
 
@@ -75,6 +96,7 @@ macro_rules! object {
                 node: &$crate::document::tree::Node,
                 findings: &mut $crate::document::problem::Findings,
             ) -> Option<Self> {
+                #[allow(unused_variables, reason = "an object may have no properties")]
                 let fields = $crate::document::fields::Fields::open(node, &Self::KNOWN, findings)?;
                 Some(Self {
                     $($field: fields.get(
@@ -97,5 +119,15 @@ macro_rules! is_required {
     };
 }
 
+macro_rules! unless {
+    () => {
+        None
+    };
+    ($other:literal [$($word:literal),*]) => {
+        Some(($other, &[$($word),*]))
+    };
+}
+
 pub(super) use is_required;
 pub(super) use object;
+pub(super) use unless;

@@ -1,5 +1,7 @@
 //! The strings and booleans of the document: what each takes, and what is wrong with the others.
 
+mod rule;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -7,6 +9,10 @@ use schemars::{Schema, json_schema};
 use uuid::Uuid;
 use vnetpeer_common::types::Mac;
 
+pub(super) use self::rule::{
+    AdminPrefixType, AdminPriority, AdminProtocol, Description, FlowTimeout, Ports, RuleAccess,
+    RulePrefix, RulePriority, RuleProtocolWord, is_tag_name,
+};
 use super::{
     code::Code,
     decode::{Refusal, Scalar},
@@ -280,7 +286,7 @@ fn words<T: Keyword>() -> Vec<&'static str> {
     T::WORDS.iter().filter(|(_, meaning)| meaning.is_some()).map(|(word, _)| *word).collect()
 }
 
-macro_rules! keyword {
+macro_rules! keywords {
     ($type:ty, $expected:literal, [$($word:literal => $meaning:expr,)*]) => {
         impl Keyword for $type {
             const WORDS: &'static [(&'static str, Option<Self>)] = &[$(($word, $meaning),)*];
@@ -299,6 +305,8 @@ macro_rules! keyword {
         }
     };
 }
+
+use keywords;
 
 /// `privateIPAddressVersion`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,20 +338,20 @@ pub(super) enum DisablePeeringRoute {
     All,
 }
 
-keyword!(HookMode, "auto, tc or xdp", [
+keywords!(HookMode, "auto, tc or xdp", [
     "auto" => Some(Self::Auto),
     "tc" => Some(Self::Tc),
     "xdp" => Some(Self::Xdp),
 ]);
-keyword!(IpVersion, "IPv4 or IPv6", [
+keywords!(IpVersion, "IPv4 or IPv6", [
     "IPv4" => Some(Self::V4),
     "IPv6" => Some(Self::V6),
 ]);
-keyword!(Allocation, "Static or Dynamic", [
+keywords!(Allocation, "Static or Dynamic", [
     "Static" => Some(Self::Static),
     "Dynamic" => Some(Self::Dynamic),
 ]);
-keyword!(NextHopType, "a next hop type", [
+keywords!(NextHopType, "a next hop type", [
     "VnetLocal" => Some(Self::VnetLocal),
     "Internet" => Some(Self::Internet),
     "VirtualAppliance" => Some(Self::VirtualAppliance),
@@ -351,7 +359,7 @@ keyword!(NextHopType, "a next hop type", [
     "VirtualNetworkGateway" => None,
     "VirtualApplianceEcmp" => None,
 ]);
-keyword!(DisablePeeringRoute, "None or All", [
+keywords!(DisablePeeringRoute, "None or All", [
     "None" => Some(Self::None),
     "All" => Some(Self::All),
 ]);

@@ -34,7 +34,8 @@ pub(super) struct Node {
 pub(super) enum Value {
     Null,
     Bool(bool),
-    Number,
+    /// The number, if it is a whole one of 64 bits.
+    Number(Option<i64>),
     Text(String),
     List(Vec<Node>),
     Object(Vec<(Node, Node)>),
@@ -46,7 +47,7 @@ impl Value {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "a boolean",
-            Self::Number => "a number",
+            Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "a list",
             Self::Object(_) => "an object",
@@ -113,7 +114,7 @@ fn syntax_finding(text: &str, error: &Error) -> Finding {
 enum Raw {
     Null,
     Bool(bool),
-    Number,
+    Number(Option<i64>),
     Text(String),
     List(Vec<Spanned<Raw>>),
     Object(Vec<(Spanned<Raw>, Spanned<Raw>)>),
@@ -126,7 +127,7 @@ fn node(text: &str, raw: Spanned<Raw>) -> Node {
     let value = match raw.value {
         Raw::Null => Value::Null,
         Raw::Bool(value) => Value::Bool(value),
-        Raw::Number => Value::Number,
+        Raw::Number(value) => Value::Number(value),
         Raw::Text(value) => Value::Text(value),
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(text, item)).collect()),
         Raw::Object(entries) => {
@@ -178,24 +179,24 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(Raw::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Raw, E> {
-        Ok(Raw::Number)
+    fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
+        Ok(Raw::Number(Some(value)))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Raw, E> {
-        Ok(Raw::Number)
+    fn visit_u64<E>(self, value: u64) -> Result<Raw, E> {
+        Ok(Raw::Number(i64::try_from(value).ok()))
     }
 
-    fn visit_i128<E>(self, _: i128) -> Result<Raw, E> {
-        Ok(Raw::Number)
+    fn visit_i128<E>(self, value: i128) -> Result<Raw, E> {
+        Ok(Raw::Number(i64::try_from(value).ok()))
     }
 
-    fn visit_u128<E>(self, _: u128) -> Result<Raw, E> {
-        Ok(Raw::Number)
+    fn visit_u128<E>(self, value: u128) -> Result<Raw, E> {
+        Ok(Raw::Number(i64::try_from(value).ok()))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Raw, E> {
-        Ok(Raw::Number)
+        Ok(Raw::Number(None))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Raw, E> {

@@ -7,6 +7,9 @@ mod hosts;
 mod limits;
 mod networks;
 mod random;
+mod security;
+mod security_admin;
+mod security_members;
 mod syntax;
 
 use super::{Code, Loaded, Problems, load};

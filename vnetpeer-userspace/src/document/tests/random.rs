@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::BASE;
+use super::{BASE, security::SECURED};
 use crate::document::{Problems, Style, load};
 
 /// Reads a document and looks at everything that it returns.
@@ -28,6 +28,57 @@ fn look_at(problems: &Problems, text: &str) {
     assert!(serde_json::to_value(problems).is_ok());
 }
 
+/// Names of properties, and one that is none.
+const NAMES: &[&str] = &[
+    "deployment",
+    "virtualNetworks",
+    "virtualNetworkPeerings",
+    "networkInterfaces",
+    "routeTables",
+    "hosts",
+    "name",
+    "id",
+    "location",
+    "properties",
+    "addressSpace",
+    "addressPrefixes",
+    "addressPrefix",
+    "subnets",
+    "routeTable",
+    "remoteVirtualNetwork",
+    "ipConfigurations",
+    "subnet",
+    "privateIPAddress",
+    "primary",
+    "routes",
+    "nextHopType",
+    "nextHopIpAddress",
+    "underlay",
+    "addresses",
+    "interface",
+    "internetUplinks",
+    "networkSecurityGroups",
+    "applicationSecurityGroups",
+    "serviceTags",
+    "securityAdminRules",
+    "securityRules",
+    "networkSecurityGroup",
+    "protocol",
+    "access",
+    "direction",
+    "priority",
+    "sourceAddressPrefix",
+    "sourceAddressPrefixes",
+    "sourceApplicationSecurityGroups",
+    "destinationAddressPrefix",
+    "sourcePortRange",
+    "destinationPortRanges",
+    "rules",
+    "sources",
+    "addressPrefixType",
+    "x",
+];
+
 /// Values as they occur in documents, and some that do not.
 fn value() -> impl Strategy<Value = serde_json::Value> {
     let words = prop::sample::select(vec![
@@ -43,6 +94,13 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
         "IPv6",
         "Static",
         "all",
+        "*",
+        "80-90",
+        "Tcp",
+        "Inbound",
+        "Allow",
+        "Internet",
+        "IPPrefix",
         "",
         "/subscriptions/x",
         "\u{0}\u{1f600}",
@@ -54,36 +112,7 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
         words.prop_map(serde_json::Value::from),
         ".{0,8}".prop_map(serde_json::Value::from),
     ];
-    let names = prop::sample::select(vec![
-        "deployment",
-        "virtualNetworks",
-        "virtualNetworkPeerings",
-        "networkInterfaces",
-        "routeTables",
-        "hosts",
-        "name",
-        "id",
-        "location",
-        "properties",
-        "addressSpace",
-        "addressPrefixes",
-        "addressPrefix",
-        "subnets",
-        "routeTable",
-        "remoteVirtualNetwork",
-        "ipConfigurations",
-        "subnet",
-        "privateIPAddress",
-        "primary",
-        "routes",
-        "nextHopType",
-        "nextHopIpAddress",
-        "underlay",
-        "addresses",
-        "interface",
-        "internetUplinks",
-        "x",
-    ]);
+    let names = prop::sample::select(NAMES);
     leaf.prop_recursive(8, 256, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(serde_json::Value::from),
@@ -127,12 +156,24 @@ proptest! {
     }
 
     #[test]
+    fn random_damage_to_security_groups(
+        cut in 0..SECURED.len(), len in 0usize..40, with in "[ -~\n]{0,6}"
+    ) {
+        let mut text = SECURED.to_owned();
+        let end = (cut + len).min(text.len());
+        text.replace_range(cut..end, &with);
+        read(&text);
+    }
+
+    #[test]
     fn shuffled_values(picks in prop::collection::vec((0usize..400, 0usize..400), 1..6)) {
-        let words: Vec<&str> = BASE.split_inclusive([' ', '\n', ',', '{', '}']).collect();
-        let mut shuffled = words.clone();
-        for (from, to) in picks {
-            shuffled[to % words.len()] = words[from % words.len()];
+        for text in [BASE, SECURED] {
+            let words: Vec<&str> = text.split_inclusive([' ', '\n', ',', '{', '}']).collect();
+            let mut shuffled = words.clone();
+            for (from, to) in &picks {
+                shuffled[to % words.len()] = words[from % words.len()];
+            }
+            read(&shuffled.concat());
         }
-        read(&shuffled.concat());
     }
 }

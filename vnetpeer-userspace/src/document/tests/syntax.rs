@@ -107,7 +107,7 @@ fn read_only_properties_are_refused() {
 
 #[test]
 fn resources_that_are_not_supported_yet() {
-    for kind in ["networkSecurityGroups", "virtualNetworkGateways", "localNetworkGateways"] {
+    for kind in ["loadBalancers", "virtualNetworkGateways", "localNetworkGateways"] {
         let section = format!("{kind}: [{{name: x}}]\nhosts:");
         expect(&[("hosts:", &section)], &[(Code::NotSupportedYet, kind)]);
         expect(&[("hosts:", &format!("{kind}: []\nhosts:"))], &[]);
@@ -117,23 +117,19 @@ fn resources_that_are_not_supported_yet() {
 #[test]
 fn properties_that_are_not_supported_yet() {
     let subnet = "{addressPrefix: 10.1.1.0/24}";
-    let with =
-        "{addressPrefix: 10.1.1.0/24, networkSecurityGroup: {id: x}, serviceEndpoints: [{}]}";
+    let with = "{addressPrefix: 10.1.1.0/24, natGateway: {id: x}, serviceEndpoints: [{}]}";
     expect(
         &[(subnet, with)],
-        &[
-            (Code::NotSupportedYet, "networkSecurityGroup"),
-            (Code::NotSupportedYet, "serviceEndpoints"),
-        ],
+        &[(Code::NotSupportedYet, "natGateway"), (Code::NotSupportedYet, "serviceEndpoints")],
     );
     // Without default outbound access less would pass than without the property.
     let private = "{addressPrefix: 10.1.1.0/24, defaultOutboundAccess: false}";
     expect(&[(subnet, private)], &[(Code::NotSupportedYet, "defaultOutboundAccess")]);
     let nic = "enableIPForwarding: true";
-    let with = "enableIPForwarding: true\n      networkSecurityGroup: {id: x}";
-    expect(&[(nic, with)], &[(Code::NotSupportedYet, "networkSecurityGroup")]);
+    let with = "enableIPForwarding: true\n      privateLinkService: {id: x}";
+    expect(&[(nic, with)], &[(Code::NotSupportedYet, "privateLinkService")]);
     // Stated as unused, it changes nothing.
-    let unused = "{addressPrefix: 10.1.1.0/24, networkSecurityGroup: null, serviceEndpoints: []}";
+    let unused = "{addressPrefix: 10.1.1.0/24, natGateway: null, serviceEndpoints: []}";
     expect(&[(subnet, unused)], &[]);
 }
 

@@ -5,11 +5,16 @@ mod host;
 mod network;
 mod nic;
 mod route;
+mod security;
 
 pub(super) use host::{Host, InternetUplink, PlacedNic};
 pub(super) use network::{Peering, PeeringProperties, SubnetProperties, VnetProperties};
 pub(super) use nic::{IpConfigurationProperties, NicProperties};
 pub(super) use route::{RouteProperties, RouteTableProperties};
+pub(super) use security::{
+    AdminEndpoint, AdminRuleProperties, AdminRulesProperties, ApplicationGroupProperties,
+    SecurityGroupProperties, SecurityRuleProperties, ServiceTag,
+};
 
 use super::{
     decode::{List, Spanned, Tags},
@@ -30,12 +35,20 @@ object! {
         network_interfaces as "networkInterfaces": List<Resource<NicProperties>>,
         /// The route tables.
         route_tables as "routeTables": List<Resource<RouteTableProperties>>,
+        /// The network security groups. Their default rules are always there.
+        network_security_groups as "networkSecurityGroups": List<Resource<SecurityGroupProperties>>,
+        /// The application security groups. Network interfaces name those that they are members of.
+        application_security_groups as "applicationSecurityGroups":
+            List<Resource<ApplicationGroupProperties>>,
+        /// Service tags besides those that are built in, for security rules.
+        service_tags as "serviceTags": List<ServiceTag>,
+        /// Collections of security admin rules, which come before network security groups.
+        security_admin_rules as "securityAdminRules": List<Resource<AdminRulesProperties>>,
         /// The Linux hosts, and which of them carries which network interface.
         hosts as "hosts": List<Host>,
     }
     not_supported: [
-        "applicationSecurityGroups", "loadBalancers", "localNetworkGateways", "networkManagers",
-        "networkSecurityGroups", "virtualNetworkGateways",
+        "loadBalancers", "localNetworkGateways", "networkManagers", "virtualNetworkGateways",
     ]
 }
 

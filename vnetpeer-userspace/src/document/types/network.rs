@@ -6,7 +6,7 @@ use super::{
     super::{
         decode::{Anything, List, Spanned},
         object::object,
-        scalar::SubscriptionId,
+        scalar::{FlowTimeout, SubscriptionId},
     },
     Child, Reference,
 };
@@ -19,13 +19,14 @@ object! {
         address_space as "addressSpace" (required): AddressSpace,
         /// The subnets, each inside the address space.
         subnets as "subnets": List<Child<SubnetProperties>>,
+        /// Minutes after which an idle flow is forgotten, 4 to 30. Default: 4.
+        flow_timeout_in_minutes as "flowTimeoutInMinutes": Spanned<FlowTimeout>,
         /// Must be empty: as in Azure, peerings are objects of their own.
         virtual_network_peerings as "virtualNetworkPeerings": List<Anything>,
     }
     not_supported: [
         "bgpCommunities", "ddosProtectionPlan", "dhcpOptions", "enableDdosProtection",
-        "enableVmProtection", "encryption", "flowTimeoutInMinutes", "ipAllocations",
-        "privateEndpointVNetPolicies",
+        "enableVmProtection", "encryption", "ipAllocations", "privateEndpointVNetPolicies",
     ]
     read_only: ["defaultPublicNatGateway", "flowLogs", "provisioningState", "resourceGuid"]
 }
@@ -49,10 +50,12 @@ object! {
         address_prefixes as "addressPrefixes": List<Spanned<IpNet>>,
         /// The route table for what the subnet's network interfaces send.
         route_table as "routeTable": Reference,
+        /// The network security group for what the subnet's network interfaces send and receive.
+        network_security_group as "networkSecurityGroup": Reference,
     }
     not_supported: [
         "applicationGatewayIPConfigurations", "defaultOutboundAccess", "delegations",
-        "ipAllocations", "ipamPoolPrefixAllocations", "natGateway", "networkSecurityGroup",
+        "ipAllocations", "ipamPoolPrefixAllocations", "natGateway",
         "privateEndpointNetworkPolicies", "privateLinkServiceNetworkPolicies",
         "serviceEndpointPolicies", "serviceEndpoints", "serviceGateway", "sharingScope",
     ]

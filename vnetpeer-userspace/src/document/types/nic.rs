@@ -22,14 +22,17 @@ object! {
         /// Whether the guest may send packets from addresses that are not its own. Default:
         /// `false`.
         enable_ip_forwarding as "enableIPForwarding": Spanned<bool>,
+        /// The network security group for what the network interface sends and receives.
+        network_security_group as "networkSecurityGroup": Reference,
+        /// Whether a TCP flow may begin with any segment, not only with a SYN. Default: `false`.
+        disable_tcp_state_tracking as "disableTcpStateTracking": Spanned<bool>,
         /// Its addresses, all in one subnet.
         ip_configurations as "ipConfigurations" (required):
             List<Child<IpConfigurationProperties>>,
     }
     not_supported: [
-        "auxiliaryMode", "auxiliarySku", "disableTcpStateTracking", "dnsSettings",
-        "enableAcceleratedNetworking", "migrationPhase", "networkSecurityGroup", "nicType",
-        "privateLinkService", "workloadType",
+        "auxiliaryMode", "auxiliarySku", "dnsSettings", "enableAcceleratedNetworking",
+        "migrationPhase", "nicType", "privateLinkService", "workloadType",
     ]
     read_only: [
         "defaultOutboundConnectivityEnabled", "dscpConfiguration", "hostedWorkloads", "primary",
@@ -52,10 +55,12 @@ object! {
         private_ip_allocation_method as "privateIPAllocationMethod": Spanned<Allocation>,
         /// Exactly one is. Default: the first.
         primary as "primary": Spanned<bool>,
+        /// The application security groups of which the whole network interface is a member.
+        application_security_groups as "applicationSecurityGroups": List<Reference>,
     }
     not_supported: [
-        "applicationGatewayBackendAddressPools", "applicationSecurityGroups",
-        "gatewayLoadBalancer", "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules",
+        "applicationGatewayBackendAddressPools", "gatewayLoadBalancer",
+        "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules",
         "privateIPAddressPrefixLength", "publicIPAddress", "virtualNetworkTaps",
     ]
     read_only: ["privateLinkConnectionProperties", "provisioningState"]

@@ -252,6 +252,7 @@ mod tests {
             prefixes: vec![prefix.clone()],
             prefixes_known: true,
             route_table: None,
+            security_group: None,
         };
         let vnet = VnetDraft {
             named: named(),
@@ -259,6 +260,7 @@ mod tests {
             space: vec![prefix],
             space_known: true,
             subnets: vec![subnet],
+            flow_timeout_minutes: None,
         };
         Vnets {
             registry: Registry::new("virtualNetworks", false),

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use super::{
     super::{decode::Spanned, types::Deployment},
+    admin::AdminRulesDraft,
+    application_group::ApplicationGroups,
     host::{HostDraft, Hosts},
     nic::Nics,
     peering::PeeringDraft,
     placement::Placement,
     route::{TableDraft, Tables},
+    security_group::{SecurityGroupDraft, SecurityGroups},
     vnet::{VnetDraft, Vnets},
 };
 use crate::topology::model::{
-    Host, HostIndex, Nic, Peering, PeeringIndex, ResourceId, RouteTable, RouteTableIndex, Subnet,
-    SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
+    AdminRules, ApplicationSecurityGroup, ApplicationSecurityGroupIndex, Host, HostIndex, Nic,
+    Peering, PeeringIndex, ResourceId, RouteTable, RouteTableIndex, SecurityGroup,
+    SecurityGroupIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
 };
 
 /// Everything that the rules were applied to.
@@ -22,13 +26,18 @@ pub(super) struct Drafts {
     pub(super) vnets: Vnets,
     pub(super) peerings: Vec<PeeringDraft>,
     pub(super) nics: Nics,
+    pub(super) security_groups: SecurityGroups,
+    pub(super) application_groups: ApplicationGroups,
+    pub(super) admin_rules: Vec<AdminRulesDraft>,
     pub(super) hosts: Hosts,
     pub(super) placements: HashMap<usize, Placement>,
 }
 
 /// Builds the topology. `None` if a draft lacks something, which only an error can cause.
 pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Option<Topology> {
-    let Drafts { tables, vnets, peerings, nics, hosts, placements } = drafts;
+    let Drafts { tables, vnets, peerings, nics, hosts, placements, .. } = drafts;
+    let security_groups = drafts.security_groups.list.into_iter();
+    let application_groups = drafts.application_groups.list.into_iter();
     let name = deployment.and_then(|it| it.name.as_ref());
     let set = |flag: Option<&Spanned<bool>>, default| flag.map_or(default, |it| it.value);
     Some(Topology {
@@ -40,9 +49,11 @@ pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Optio
         vnets: vnets.list.into_iter().map(vnet).collect(),
         peerings: assemble_peerings(peerings),
         route_tables: tables.list.into_iter().map(route_table).collect(),
-        security_groups: Vec::new(),
-        application_security_groups: Vec::new(),
-        admin_rules: Vec::new(),
+        security_groups: security_groups.map(security_group).collect(),
+        application_security_groups: application_groups
+            .map(|draft| ApplicationSecurityGroup { id: draft.named.id })
+            .collect(),
+        admin_rules: drafts.admin_rules.into_iter().map(admin_rules).collect(),
     })
 }
 
@@ -71,14 +82,14 @@ fn vnet(draft: VnetDraft) -> Vnet {
         id: subnet.named.id,
         prefixes: subnet.prefixes.into_iter().map(|it| it.value).collect(),
         route_table: subnet.route_table.map(RouteTableIndex),
-        security_group: None,
+        security_group: subnet.security_group.map(SecurityGroupIndex),
     });
     Vnet {
         id: draft.named.id,
         location: draft.location,
         address_space: draft.space.into_iter().map(|it| it.value).collect(),
         subnets: subnets.collect(),
-        flow_timeout_minutes: None,
+        flow_timeout_minutes: draft.flow_timeout_minutes,
     }
 }
 
@@ -93,9 +104,13 @@ fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Optio
             subnet: SubnetIndex(subnet),
             addresses: draft.addresses,
             enable_ip_forwarding: draft.enable_ip_forwarding,
-            security_group: None,
-            application_security_groups: Vec::new(),
-            disable_tcp_state_tracking: false,
+            security_group: draft.security_group.map(SecurityGroupIndex),
+            application_security_groups: draft
+                .application_groups
+                .into_iter()
+                .map(ApplicationSecurityGroupIndex)
+                .collect(),
+            disable_tcp_state_tracking: draft.disable_tcp_state_tracking,
             mac: draft.mac,
             host: HostIndex(placement.host),
             interface: placement.interface,
@@ -127,5 +142,21 @@ fn route_table(draft: TableDraft) -> RouteTable {
         routes: draft.routes.into_iter().map(|draft| draft.route).collect(),
         disable_bgp_route_propagation: draft.disable_bgp_route_propagation,
         disable_peering_routes: draft.disable_peering_routes,
+    }
+}
+
+fn security_group(draft: SecurityGroupDraft) -> SecurityGroup {
+    SecurityGroup {
+        id: draft.named.id,
+        rules: draft.rules.into_iter().map(|draft| draft.rule).collect(),
+        flush_connection: draft.flush_connection,
+    }
+}
+
+fn admin_rules(draft: AdminRulesDraft) -> AdminRules {
+    AdminRules {
+        id: draft.named.id,
+        vnets: draft.vnets.into_iter().map(VnetIndex).collect(),
+        rules: draft.rules,
     }
 }

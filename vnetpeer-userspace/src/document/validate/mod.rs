@@ -5,6 +5,8 @@
 //! read is passed over in silence, so that one mistake is one error.
 
 mod address;
+mod admin;
+mod application_group;
 mod assemble;
 mod host;
 mod next_hop;
@@ -12,10 +14,15 @@ mod nic;
 mod peering;
 mod placement;
 mod route;
+mod rule;
+mod security_group;
+mod service_tag;
 mod subnet;
 mod vnet;
 
-use self::assemble::Drafts;
+use std::collections::HashMap;
+
+use self::{assemble::Drafts, security_group::Nameable};
 use super::{
     code::Code,
     decode::{List, Spanned},
@@ -35,23 +42,109 @@ pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<T
     }
     let defaults = Defaults::new(deployment, findings);
     let tables = route::collect(document.route_tables.as_ref(), &defaults, findings);
-    let vnets = vnet::collect(document.virtual_networks.as_ref(), &tables, &defaults, findings);
+    let tags = service_tag::collect(document.service_tags.as_ref(), findings);
+    let mut application_groups = application_group::collect(
+        document.application_security_groups.as_ref(),
+        &defaults,
+        findings,
+    );
+    let security_groups = security_group::collect(
+        document.network_security_groups.as_ref(),
+        &Nameable { tags: &tags, groups: &application_groups },
+        &defaults,
+        findings,
+    );
+    let vnets = vnet::collect(
+        document.virtual_networks.as_ref(),
+        &tables,
+        &security_groups,
+        &defaults,
+        findings,
+    );
     let peerings =
         peering::collect(document.virtual_network_peerings.as_ref(), &vnets, &defaults, findings);
-    let nics = nic::collect(document.network_interfaces.as_ref(), &vnets, &defaults, findings);
+    let nics = nic::collect(
+        document.network_interfaces.as_ref(),
+        &vnets,
+        &security_groups,
+        &mut application_groups,
+        &defaults,
+        findings,
+    );
+    security_groups.check_members(&application_groups, &vnets, findings);
+    let admin_rules =
+        admin::collect(document.security_admin_rules.as_ref(), &tags, &vnets, &defaults, findings);
     let mut hosts = host::collect(document.hosts.as_ref(), &vnets, findings);
     let placements = placement::collect(document.hosts.as_ref(), &mut hosts, &nics, findings);
     next_hop::warn(&tables, &vnets, &peerings, &nics, findings);
     if findings.has_errors() {
         return None;
     }
-    let drafts = Drafts { tables, vnets, peerings, nics, hosts, placements };
+    let drafts = Drafts {
+        tables,
+        vnets,
+        peerings,
+        nics,
+        security_groups,
+        application_groups,
+        admin_rules,
+        hosts,
+        placements,
+    };
     assemble::assemble(deployment, drafts)
 }
 
 /// Whether a list of the document lacks elements that could not be read.
 fn incomplete<T>(list: Option<&List<T>>) -> bool {
     list.is_some_and(|list| list.incomplete)
+}
+
+/// Whether a list was written without elements.
+fn is_empty<T>(list: &List<T>) -> bool {
+    list.items.is_empty() && !list.incomplete
+}
+
+/// The names of the parts of one resource, which are unique whatever their case.
+#[derive(Default)]
+struct PartNames(HashMap<String, Span>);
+
+impl PartNames {
+    /// Judges the name of a part; `what` is `route` for instance.
+    fn add(&mut self, what: &str, name: &Spanned<String>, findings: &mut Findings) {
+        check_name(&name.value, name.span, findings);
+        if let Some(first) = self.0.insert(name.value.to_ascii_lowercase(), name.span) {
+            let message = format!("{what} `{}` exists twice", name.value);
+            findings.push(
+                Finding::error(Code::DuplicateResource, name.span, message)
+                    .help("rename one of them")
+                    .note(first, "first here"),
+            );
+        }
+    }
+}
+
+/// Counts the resources of one type by subscription and region.
+struct PerRegion {
+    what: &'static str,
+    max: usize,
+    help: &'static str,
+    counts: HashMap<(String, String), usize>,
+}
+
+impl PerRegion {
+    fn new(what: &'static str, max: usize, help: &'static str) -> Self {
+        Self { what, max, help, counts: HashMap::new() }
+    }
+
+    /// Counts a resource; reports the first that is too many.
+    fn add(&mut self, named: &Named, region: &str, findings: &mut Findings) {
+        let count = self.counts.entry((named.subscription(), region.to_owned())).or_default();
+        *count += 1;
+        if *count == self.max + 1 {
+            let what = format!("{} of one subscription in {region}", self.what);
+            findings.push(limit(&what, self.max, named.span, self.help));
+        }
+    }
 }
 
 /// Reports more of something than Azure allows.

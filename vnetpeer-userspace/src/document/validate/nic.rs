@@ -11,14 +11,17 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::{Defaults, Named, Registry, check_name, resource_id},
+        names::{Defaults, Named, Registry, resource_id},
         problem::{Finding, Findings},
         scalar::SubscriptionId,
         source::Span,
         types::{Child, IpConfigurationProperties, NicProperties, Resource},
     },
+    PartNames, PerRegion,
     address::{Addresses, Wanted},
+    application_group::ApplicationGroups,
     check_region, incomplete, limit,
+    security_group::SecurityGroups,
     vnet::Vnets,
 };
 
@@ -42,6 +45,9 @@ pub(super) struct NicDraft {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) enable_ip_forwarding: bool,
     pub(super) mac: Option<Mac>,
+    pub(super) security_group: Option<usize>,
+    pub(super) application_groups: Vec<usize>,
+    pub(super) disable_tcp_state_tracking: bool,
 }
 
 type Configurations = List<Child<IpConfigurationProperties>>;
@@ -49,6 +55,8 @@ type Configurations = List<Child<IpConfigurationProperties>>;
 pub(super) fn collect(
     list: Option<&List<Resource<NicProperties>>>,
     vnets: &Vnets,
+    security_groups: &SecurityGroups,
+    application_groups: &mut ApplicationGroups,
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Nics {
@@ -56,7 +64,8 @@ pub(super) fn collect(
     let mut nics = Nics { registry: Registry::new(KIND, incomplete(list)), list: Vec::new(), span };
     let mut addresses = Addresses::default();
     let mut macs = HashMap::new();
-    let mut per_region: HashMap<(String, String), usize> = HashMap::new();
+    let help = "use another subscription or region";
+    let mut per_region = PerRegion::new(KIND, NICS_PER_REGION_MAX, help);
     for resource in list.into_iter().flatten() {
         let place = place(resource.properties.as_ref(), vnets, findings);
         let Some(named) = named(resource, place, vnets, defaults, findings) else {
@@ -67,25 +76,25 @@ pub(super) fn collect(
         let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
         if let Some(vnet) = vnet {
             check_region(resource.location.as_ref(), &named, vnet, findings);
-            let count =
-                per_region.entry((named.subscription(), vnet.location.clone())).or_default();
-            *count += 1;
-            if *count == NICS_PER_REGION_MAX + 1 {
-                let what = format!("networkInterfaces of one subscription in {}", vnet.location);
-                let help = "use another subscription or region";
-                findings.push(limit(&what, NICS_PER_REGION_MAX, named.span, help));
-            }
+            per_region.add(&named, &vnet.location, findings);
         }
         let properties = resource.properties.as_ref();
-        if let Some(configurations) = properties.and_then(|it| it.ip_configurations.as_ref()) {
+        let configurations = properties.and_then(|it| it.ip_configurations.as_ref());
+        if let Some(configurations) = configurations {
             let index = nics.list.len();
             want_addresses(index, &named, configurations, place, &mut addresses, findings);
         }
         let mac = properties.and_then(|it| it.mac_address.as_ref());
         check_mac(mac, place, &mut macs, findings);
         let forwarding = properties.and_then(|it| it.enable_ip_forwarding.as_ref());
+        let untracked = properties.and_then(|it| it.disable_tcp_state_tracking.as_ref());
+        let security_group = properties.and_then(|it| it.network_security_group.as_ref());
+        let home = place.map(|(vnet, _)| vnet);
         nics.list.push(NicDraft {
             named,
+            security_group: security_groups.attach(security_group, vnet, findings),
+            application_groups: application_groups.join(configurations, home, vnets, findings),
+            disable_tcp_state_tracking: untracked.is_some_and(|it| it.value),
             place,
             addresses: Vec::new(),
             enable_ip_forwarding: forwarding.is_some_and(|it| it.value),
@@ -207,17 +216,9 @@ fn check_names(named: &Named, configurations: &Configurations, findings: &mut Fi
         let span = beyond.name.as_ref().map_or(configurations.span, |name| name.span);
         findings.push(limit(&what, ADDRESSES_PER_NIC_MAX, span, "use another networkInterface"));
     }
-    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut parts = PartNames::default();
     for name in configurations.items.iter().filter_map(|child| child.name.as_ref()) {
-        check_name(&name.value, name.span, findings);
-        if let Some(first) = seen.insert(name.value.to_ascii_lowercase(), name.span) {
-            let message = format!("ipConfiguration `{}` exists twice", name.value);
-            findings.push(
-                Finding::error(Code::DuplicateResource, name.span, message)
-                    .help("rename one of them")
-                    .note(first, "first here"),
-            );
-        }
+        parts.add("ipConfiguration", name, findings);
     }
 }
 

@@ -8,13 +8,13 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::{Defaults, Named, Registry, check_name, resource_id},
+        names::{Defaults, Named, Registry, resource_id},
         problem::{Finding, Findings},
         scalar::{DisablePeeringRoute, Location, NextHopType},
         source::Span,
         types::{Child, Resource, RouteProperties, RouteTableProperties},
     },
-    incomplete, limit,
+    PartNames, PerRegion, incomplete, limit,
 };
 use crate::topology::model::{Route, RouteNextHop};
 
@@ -49,20 +49,15 @@ pub(super) fn collect(
     findings: &mut Findings,
 ) -> Tables {
     let mut tables = Tables { registry: Registry::new(KIND, incomplete(list)), list: Vec::new() };
-    let mut per_region: HashMap<(String, String), usize> = HashMap::new();
+    let help = "share route tables between subnets, or use another subscription";
+    let mut per_region = PerRegion::new("route tables", TABLES_PER_REGION_MAX, help);
     for resource in list.into_iter().flatten() {
         let Some(named) = resource_id(KIND, resource.header(), defaults, findings) else {
             tables.registry.set_incomplete();
             continue;
         };
         let region = resource.location.as_ref().map_or(&defaults.location, |it| &it.value.0);
-        let count = per_region.entry((named.subscription(), region.clone())).or_default();
-        *count += 1;
-        if *count == TABLES_PER_REGION_MAX + 1 {
-            let what = format!("route tables of one subscription in {region}");
-            let help = "share route tables between subnets, or use another subscription";
-            findings.push(limit(&what, TABLES_PER_REGION_MAX, named.span, help));
-        }
+        per_region.add(&named, region, findings);
         tables.registry.add(&named, findings);
         tables.list.push(table(named, resource, findings));
     }
@@ -94,25 +89,14 @@ fn routes(
     findings: &mut Findings,
 ) -> Vec<RouteDraft> {
     let mut routes = Vec::new();
-    let mut names: HashMap<String, Span> = HashMap::new();
+    let mut names = PartNames::default();
     let mut prefixes: HashMap<IpNet, Span> = HashMap::new();
     for (index, child) in children.into_iter().flatten().enumerate() {
         let Some(name) = child.name.as_ref() else { continue };
-        check_name(&name.value, name.span, findings);
+        names.add("route", name, findings);
         if index == ROUTES_PER_TABLE_MAX {
             let what = format!("routes in routeTable `{}`", table.id.name());
             findings.push(limit(&what, ROUTES_PER_TABLE_MAX, name.span, "summarise prefixes"));
-        }
-        if let Some(first) = names.insert(name.value.to_ascii_lowercase(), name.span) {
-            findings.push(
-                Finding::error(
-                    Code::DuplicateResource,
-                    name.span,
-                    format!("route `{}` exists twice", name.value),
-                )
-                .help("rename one of them")
-                .note(first, "first here"),
-            );
         }
         let Some(properties) = child.properties.as_ref() else { continue };
         if let Some(prefix) = properties.address_prefix.as_ref()

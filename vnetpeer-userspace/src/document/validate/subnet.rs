@@ -15,6 +15,7 @@ use super::{
     },
     check_region, limit,
     route::Tables,
+    security_group::SecurityGroups,
     vnet::{VnetDraft, Vnets},
 };
 use crate::topology::model::ResourceId;
@@ -30,6 +31,7 @@ pub(super) struct SubnetDraft {
     /// Whether every prefix could be read.
     pub(super) prefixes_known: bool,
     pub(super) route_table: Option<usize>,
+    pub(super) security_group: Option<usize>,
 }
 
 impl SubnetDraft {
@@ -58,6 +60,7 @@ pub(super) fn collect(
     vnets: &mut Vnets,
     list: Option<&List<Child<SubnetProperties>>>,
     tables: &Tables,
+    groups: &SecurityGroups,
     findings: &mut Findings,
 ) {
     if super::incomplete(list) {
@@ -81,7 +84,7 @@ pub(super) fn collect(
         let named = Named { id, span: name.span };
         subnets.add(&named, findings);
         subnet_places.push((vnet_index, vnet.subnets.len()));
-        let draft = subnet(named, child.properties.as_ref(), vnet, tables, findings);
+        let draft = subnet(named, child.properties.as_ref(), vnet, tables, groups, findings);
         vnet.subnets.push(draft);
     }
     check_siblings(vnet, findings);
@@ -92,6 +95,7 @@ fn subnet(
     properties: Option<&SubnetProperties>,
     vnet: &VnetDraft,
     tables: &Tables,
+    groups: &SecurityGroups,
     findings: &mut Findings,
 ) -> SubnetDraft {
     let list = properties.and_then(|it| it.address_prefixes.as_ref());
@@ -122,7 +126,9 @@ fn subnet(
         check_region(table.location.as_ref(), &table.named, vnet, findings);
         Some(index)
     });
-    SubnetDraft { named, prefixes, prefixes_known, route_table }
+    let security_group = properties.and_then(|it| it.network_security_group.as_ref());
+    let security_group = groups.attach(security_group, Some(vnet), findings);
+    SubnetDraft { named, prefixes, prefixes_known, route_table, security_group }
 }
 
 fn check_prefixes(

@@ -1,7 +1,5 @@
 //! Virtual networks and their subnets.
 
-use std::collections::HashMap;
-
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
@@ -13,8 +11,9 @@ use super::{
         problem::{Finding, Findings},
         types::{Resource, VnetProperties},
     },
-    incomplete, limit,
+    PerRegion, incomplete,
     route::Tables,
+    security_group::SecurityGroups,
     subnet::{self, SubnetDraft},
 };
 
@@ -52,6 +51,7 @@ pub(super) struct VnetDraft {
     /// Whether every prefix of the address space could be read.
     pub(super) space_known: bool,
     pub(super) subnets: Vec<SubnetDraft>,
+    pub(super) flow_timeout_minutes: Option<u8>,
 }
 
 impl Vnets {
@@ -63,6 +63,7 @@ impl Vnets {
 pub(super) fn collect(
     list: Option<&List<Resource<VnetProperties>>>,
     tables: &Tables,
+    groups: &SecurityGroups,
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Vnets {
@@ -72,7 +73,8 @@ pub(super) fn collect(
         subnets: Registry::new("virtualNetworks/subnets", incomplete(list)),
         subnet_places: Vec::new(),
     };
-    let mut per_region: HashMap<(String, String), usize> = HashMap::new();
+    let help = "use another subscription or region";
+    let mut per_region = PerRegion::new(KIND, VNETS_PER_REGION_MAX, help);
     for resource in list.into_iter().flatten() {
         let Some(named) = resource_id(KIND, resource.header(), defaults, findings) else {
             vnets.registry.set_incomplete();
@@ -80,18 +82,11 @@ pub(super) fn collect(
             continue;
         };
         let vnet = draft(named, resource, defaults, findings);
-        let count =
-            per_region.entry((vnet.named.subscription(), vnet.location.clone())).or_default();
-        *count += 1;
-        if *count == VNETS_PER_REGION_MAX + 1 {
-            let what = format!("virtualNetworks of one subscription in {}", vnet.location);
-            let help = "use another subscription or region";
-            findings.push(limit(&what, VNETS_PER_REGION_MAX, vnet.named.span, help));
-        }
+        per_region.add(&vnet.named, &vnet.location, findings);
         vnets.registry.add(&vnet.named, findings);
         vnets.list.push(vnet);
         let subnets = resource.properties.as_ref().and_then(|it| it.subnets.as_ref());
-        subnet::collect(&mut vnets, subnets, tables, findings);
+        subnet::collect(&mut vnets, subnets, tables, groups, findings);
     }
     vnets
 }
@@ -123,12 +118,14 @@ fn draft(
     let space = prefixes.map(|list| list.items.clone()).unwrap_or_default();
     check_space(&space, &named, findings);
     let location = resource.location.as_ref();
+    let flow_timeout = properties.and_then(|it| it.flow_timeout_in_minutes.as_ref());
     VnetDraft {
         named,
         location: location.map_or_else(|| defaults.location.clone(), |it| it.value.0.clone()),
         space_known: prefixes.is_some_and(|list| !list.incomplete && !list.items.is_empty()),
         space,
         subnets: Vec::new(),
+        flow_timeout_minutes: flow_timeout.map(|it| it.value.0),
     }
 }
 
