@@ -1,10 +1,11 @@
 //! What agents and clients say to each other: JSON over HTTP/1.1 on a unix socket.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::topology::state::State;
+use crate::topology::{model::Direction, state::State};
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub struct AgentStatus {
     pub vteps: Vec<VtepStatus>,
     /// Fill of the maps.
     pub maps: Vec<MapStatus>,
+    /// Flows of the NICs.
+    pub flows: Vec<NicFlows>,
     /// Differences between kernel and document that the last check found and mended.
     pub drift_mended: u64,
     /// Why the last attempt to put the document in force failed; null if it did not.
@@ -146,6 +149,110 @@ pub struct DropRecord {
     pub destination_port: u16,
     /// Bytes of the IP packet.
     pub bytes: u32,
+    /// The security rule that denied; null if no rule did.
+    pub rule: Option<RuleName>,
+}
+
+/// A security rule that decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleName {
+    /// Its number in the datapath.
+    pub number: u32,
+    /// ARM id of its network security group or collection of security admin rules; null if the
+    /// number means nothing to the agent.
+    pub group: Option<String>,
+    /// Seen from the NIC.
+    pub direction: Option<Direction>,
+    /// Its name in the group, e.g. `securityRules/web`.
+    pub name: Option<String>,
+}
+
+/// Flows of one NIC of this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NicFlows {
+    /// ARM id of the NIC.
+    pub network_interface: String,
+    /// Flows that it has.
+    pub flows: u64,
+    /// Flows that it may have; null if it is not in force here.
+    pub flows_max: Option<u32>,
+    /// Of its flows, those without a reply.
+    pub half_open: u64,
+    /// How many of these it may have.
+    pub half_open_max: Option<u32>,
+}
+
+/// `POST /v1/flows`: which flows to list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowQuery {
+    /// ARM id of their NIC; null: of all.
+    pub network_interface: Option<String>,
+    /// Their IP protocol; null: all.
+    pub protocol: Option<u8>,
+    /// Addresses that the other side has; null: any.
+    pub remote: Option<IpNet>,
+    /// At most this many, the last used ones.
+    pub limit: usize,
+}
+
+/// Answer to [`FlowQuery`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowList {
+    /// The host's name.
+    pub host: String,
+    /// How many flows there are, listed or not.
+    pub matching: usize,
+    /// The flows, the last used first.
+    pub flows: Vec<FlowRecord>,
+}
+
+/// A flow as seen from one NIC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowRecord {
+    /// The host's name.
+    pub host: String,
+    /// ARM id of the NIC; null if it has just been removed.
+    pub network_interface: Option<String>,
+    /// `Inbound` if the NIC received the first packet.
+    pub direction: Direction,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Address on the NIC's side.
+    pub local_address: IpAddr,
+    /// Port on the NIC's side; the identifier of an exchange of ICMP messages; null where the protocol
+    /// has neither.
+    pub local_port: Option<u16>,
+    /// The other address.
+    pub remote_address: IpAddr,
+    /// The other port, likewise.
+    pub remote_port: Option<u16>,
+    /// `HalfOpen`, `Established` or `Closing`.
+    pub state: String,
+    /// Seconds since its first packet.
+    pub age_seconds: u64,
+    /// Seconds since its last packet.
+    pub idle_seconds: u64,
+    /// The rules that allowed it, in the order of evaluation; empty where no group was asked.
+    pub rules: Vec<RuleName>,
+}
+
+/// `GET /v1/rule-hits`: how often a rule decided on this host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleHits {
+    /// ARM id of its network security group or collection of security admin rules.
+    pub group: String,
+    /// Seen from the NIC.
+    pub direction: Direction,
+    /// Its name in the group.
+    pub name: String,
+    /// Flows that it decided.
+    pub hits: u64,
 }
 
 /// `GET /v1/deployment`: what is in force.

@@ -17,8 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
 use super::api::{
-    AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, ErrorReply, LinkMeter,
-    NicDrops,
+    AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, ErrorReply, FlowList,
+    FlowQuery, LinkMeter, NicDrops, RuleHits,
 };
 
 /// Why an agent gave no answer.
@@ -89,6 +89,16 @@ impl Client {
     /// Drops by NIC and reason on the agent's host.
     pub async fn drops(&self) -> Result<Vec<NicDrops>, ClientError> {
         self.get("/v1/drops").await
+    }
+
+    /// Flows on the agent's host.
+    pub async fn flows(&self, query: &FlowQuery) -> Result<FlowList, ClientError> {
+        self.call(Method::POST, "/v1/flows", Some(query)).await
+    }
+
+    /// How often each rule decided on the agent's host.
+    pub async fn rule_hits(&self) -> Result<Vec<RuleHits>, ClientError> {
+        self.get("/v1/rule-hits").await
     }
 
     /// The newest sampled drops.

@@ -3,16 +3,20 @@
 //! - [`deployment`]: the document in force and the numbers given out, kept on disk.
 //! - [`reconcile`]: facts → compile → plan → operations → attachments.
 //! - [`task`]: the one task that owns the dataplane; everything else sends it commands.
+//! - [`sweep`] and [`aging`]: ends flows that were idle for too long; [`flow_list`] lists them.
 //! - [`server`], [`client`], [`api`]: the socket of the host.
 //!
 //! Stopping or killing the agent leaves packets flowing: maps and links are pinned.
 
+pub mod aging;
 pub mod api;
 pub mod client;
 pub mod deployment;
 pub mod events;
+pub mod flow_list;
 pub mod reconcile;
 pub mod server;
+pub mod sweep;
 pub mod task;
 
 use std::{
@@ -103,9 +107,9 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let reconciler = Reconciler::new(dataplane, settings.host.clone())?;
     let mut task = Task::new(reconciler, deployment, settings)?;
     task.reconcile().await?;
-    let events = task.watch_events();
+    task.watch_events();
     let (commands, running) = task.spawn();
-    let server = tokio::spawn(server::serve(listener, commands, events));
+    let server = tokio::spawn(server::serve(listener, commands));
     ready();
     wait_for_signal(&settings.socket).await?;
     server.abort();

@@ -15,28 +15,28 @@ use tokio::{
 };
 
 use super::{
-    api::{ApplyRequest, ErrorReply},
+    api::{ApplyRequest, ErrorReply, FlowQuery},
     deployment::DeploymentError,
-    events::Events,
     task::{ApplyError, Command, chain},
 };
 
 #[derive(Clone)]
 struct Context {
     commands: mpsc::Sender<Command>,
-    events: Events,
 }
 
 /// Answers requests until the task ends.
-pub async fn serve(listener: UnixListener, commands: mpsc::Sender<Command>, events: Events) {
+pub async fn serve(listener: UnixListener, commands: mpsc::Sender<Command>) {
     let router = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/meters", get(meters))
         .route("/v1/drops", get(drops))
-        .route("/v1/events", get(recent_events))
+        .route("/v1/events", get(events))
+        .route("/v1/flows", post(flows))
+        .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
         .route("/v1/apply", post(apply))
-        .with_state(Context { commands, events });
+        .with_state(Context { commands });
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the socket is closed");
     }
@@ -93,8 +93,21 @@ async fn drops(State(context): State<Context>) -> Result<Response, Failure> {
     drops.map(|it| Json(it).into_response()).map_err(|error| Failure::internal(chain(&error)))
 }
 
-async fn recent_events(State(context): State<Context>) -> Response {
-    Json(context.events.recent()).into_response()
+async fn events(State(context): State<Context>) -> Result<Response, Failure> {
+    Ok(Json(ask(&context, Command::Events).await?).into_response())
+}
+
+async fn flows(
+    State(context): State<Context>,
+    Json(query): Json<FlowQuery>,
+) -> Result<Response, Failure> {
+    let flows = ask(&context, |reply| Command::Flows(query, reply)).await?;
+    flows.map(|it| Json(it).into_response()).map_err(|error| Failure::internal(chain(&error)))
+}
+
+async fn rule_hits(State(context): State<Context>) -> Result<Response, Failure> {
+    let hits = ask(&context, Command::RuleHits).await?;
+    hits.map(|it| Json(it).into_response()).map_err(|error| Failure::internal(chain(&error)))
 }
 
 async fn deployment(State(context): State<Context>) -> Result<Response, Failure> {

@@ -1,7 +1,10 @@
 //! The one task that owns the dataplane. Requests, changes of the host and the regular check come to
-//! it one after the other, so no two of them meet in the kernel.
+//! it one after the other, so no two of them meet in the kernel. Only flows are aged and listed beside
+//! it.
 
-use std::{io, path::PathBuf, time::Duration};
+mod views;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
@@ -10,16 +13,22 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
-use vnetpeer_common::abi::ABI_VERSION;
 
 use super::{
-    AgentError, Settings,
-    api::{AgentStatus, ApplyReply, ApplyRequest, DeploymentView, LinkMeter, NicDrops},
+    AgentError, Settings, aging,
+    api::{
+        AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, FlowList, FlowQuery,
+        LinkMeter, NicDrops, RuleHits,
+    },
     deployment::{Deployment, DeploymentError},
     events::Events,
     reconcile::{ReconcileError, Reconciler},
+    sweep::{SWEEP_INTERVAL, Sweeper},
 };
-use crate::dataplane::maps::MapOpError;
+use crate::dataplane::{
+    flows::{FlowError, FlowMaps},
+    maps::MapOpError,
+};
 
 /// Between two comparisons of the kernel with the document.
 const CHECK_INTERVAL: Duration = Duration::from_mins(1);
@@ -45,11 +54,17 @@ pub enum Command {
     /// Put a document in force.
     Apply(Box<ApplyRequest>, oneshot::Sender<Result<ApplyReply, ApplyError>>),
     /// How things are.
-    Status(oneshot::Sender<Result<AgentStatus, MapOpError>>),
+    Status(oneshot::Sender<Result<AgentStatus, FlowError>>),
     /// Meters of all links.
     Meters(oneshot::Sender<Result<Vec<LinkMeter>, MapOpError>>),
     /// Drop counters of all NICs.
     Drops(oneshot::Sender<Result<Vec<NicDrops>, MapOpError>>),
+    /// The newest sampled drops.
+    Events(oneshot::Sender<Vec<DropRecord>>),
+    /// Flows.
+    Flows(FlowQuery, oneshot::Sender<Result<FlowList, FlowError>>),
+    /// How often each rule decided.
+    RuleHits(oneshot::Sender<Result<Vec<RuleHits>, FlowError>>),
     /// What is in force.
     Deployment(oneshot::Sender<DeploymentView>),
 }
@@ -57,7 +72,10 @@ pub enum Command {
 /// See the module.
 pub struct Task {
     reconciler: Reconciler,
-    deployment: Deployment,
+    deployment: Arc<Deployment>,
+    flows: Arc<FlowMaps>,
+    sweeper: Sweeper,
+    events: Events,
     host: String,
     pin_dir: PathBuf,
     netlink: Handle,
@@ -79,9 +97,13 @@ impl Task {
             path: settings.socket.clone(),
             source,
         })?;
+        let flows = Arc::new(FlowMaps::open(reconciler.dataplane())?);
         Ok(Self {
             reconciler,
-            deployment,
+            deployment: Arc::new(deployment),
+            sweeper: Sweeper::new(Arc::clone(&flows)),
+            flows,
+            events: Events::default(),
             host: settings.host.clone(),
             pin_dir: settings.pin_dir.clone(),
             netlink,
@@ -96,19 +118,16 @@ impl Task {
     pub async fn reconcile(&mut self) -> Result<(), AgentError> {
         // Numbers are on disk before the kernel sees them: what a crash leaves there is known.
         self.deployment.save()?;
-        let topology = self.deployment.topology();
-        self.reconciler.run(&self.netlink, topology, self.deployment.state()).await?;
+        self.pass().await?;
         self.ready = true;
         Ok(())
     }
 
     /// Starts to read drop events.
-    pub fn watch_events(&mut self) -> Events {
-        let events = Events::default();
+    pub fn watch_events(&mut self) {
         if let Some(ring) = self.reconciler.dataplane_mut().maps.take_events() {
-            tokio::spawn(events.clone().read(ring));
+            tokio::spawn(self.events.clone().read(ring));
         }
-        events
     }
 
     /// Lets the task run.
@@ -120,6 +139,8 @@ impl Task {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let mut check = interval_at(Instant::now() + CHECK_INTERVAL, CHECK_INTERVAL);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sweep = interval_at(Instant::now(), SWEEP_INTERVAL);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut due: Option<Instant> = None;
         loop {
             let pass = async {
@@ -141,14 +162,28 @@ impl Task {
                     self.follow_host().await;
                 }
                 _ = check.tick() => self.check(),
+                _ = sweep.tick() => self.sweeper.start(&self.reconciler),
+                () = self.sweeper.ended() => {}
             }
         }
     }
 
+    /// A pass over the kernel. Flows of NICs that are gone with it end at once.
+    async fn pass(&mut self) -> Result<usize, ReconcileError> {
+        self.sweeper.pause().await;
+        let before = aging::owners(self.reconciler.desired());
+        let (topology, state) = (self.deployment.topology(), self.deployment.state());
+        let result = self.reconciler.run(&self.netlink, topology, state).await;
+        let after = aging::owners(self.reconciler.desired());
+        if before.keys().any(|nic| !after.contains_key(nic)) {
+            self.sweeper.start(&self.reconciler);
+        }
+        result
+    }
+
     /// A pass after the host changed.
     async fn follow_host(&mut self) {
-        let (topology, state) = (self.deployment.topology(), self.deployment.state());
-        match self.reconciler.run(&self.netlink, topology, state).await {
+        match self.pass().await {
             Ok(0) => self.last_error = None,
             Ok(operations) => {
                 self.last_error = None;
@@ -190,6 +225,13 @@ impl Task {
             Command::Drops(reply) => {
                 let _ = reply.send(self.drops());
             }
+            Command::Events(reply) => {
+                let _ = reply.send(self.events());
+            }
+            Command::Flows(query, reply) => self.list_flows(query, reply),
+            Command::RuleHits(reply) => {
+                let _ = reply.send(self.rule_hits());
+            }
             Command::Deployment(reply) => {
                 let _ = reply.send(DeploymentView {
                     host: self.host.clone(),
@@ -206,9 +248,8 @@ impl Task {
         let (source, document) = (&request.source, &request.document);
         let next = self.deployment.next(source, document, request.base.as_ref(), request.serial)?;
         next.save()?;
-        self.deployment = next;
-        let topology = self.deployment.topology();
-        let result = self.reconciler.run(&self.netlink, topology, self.deployment.state()).await;
+        self.deployment = Arc::new(next);
+        let result = self.pass().await;
         match &result {
             Ok(operations) => {
                 self.last_error = None;
@@ -222,72 +263,6 @@ impl Task {
             operations: result?,
             state_digest: self.deployment.state_digest(),
         })
-    }
-
-    fn status(&self) -> Result<AgentStatus, MapOpError> {
-        let dataplane = self.reconciler.dataplane();
-        Ok(AgentStatus {
-            host: self.host.clone(),
-            ready: self.ready && self.last_error.is_none(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            abi_version: ABI_VERSION,
-            deployment: self.deployment.topology().name.clone(),
-            serial: self.deployment.serial(),
-            state_digest: self.deployment.state_digest(),
-            pin_directory: self.pin_dir.display().to_string(),
-            adopted: dataplane.adopted,
-            interfaces: self.reconciler.interfaces(),
-            missing_interfaces: self.reconciler.missing_interfaces().to_vec(),
-            vteps: self.reconciler.vteps(),
-            maps: self.reconciler.maps(),
-            drift_mended: self.drift_mended,
-            last_error: self.last_error.clone(),
-            events_lost: dataplane.maps.events_lost()?,
-        })
-    }
-
-    fn meters(&self) -> Result<Vec<LinkMeter>, MapOpError> {
-        let topology = self.deployment.topology();
-        let maps = &self.reconciler.dataplane().maps;
-        let mut meters = Vec::new();
-        for peering in &topology.peerings {
-            let Some(link) = self.deployment.state().link(&peering.id) else { continue };
-            let meter = maps.meter(link)?;
-            let vnet =
-                |index| topology.vnet(index).map_or_else(String::new, |it| it.id.to_string());
-            meters.push(LinkMeter {
-                peering: peering.id.to_string(),
-                virtual_network: vnet(peering.vnet),
-                remote_virtual_network: vnet(peering.remote),
-                link: link.0,
-                egress_packets: meter.egress_packets,
-                egress_bytes: meter.egress_bytes,
-                ingress_packets: meter.ingress_packets,
-                ingress_bytes: meter.ingress_bytes,
-            });
-        }
-        Ok(meters)
-    }
-
-    fn drops(&self) -> Result<Vec<NicDrops>, MapOpError> {
-        let (topology, state) = (self.deployment.topology(), self.deployment.state());
-        let maps = &self.reconciler.dataplane().maps;
-        let ids = topology.nics.iter().map(|nic| &nic.id);
-        let ids = ids.chain(topology.hosts.iter().flat_map(|it| &it.uplinks).map(|it| &it.id));
-        let rows = ids.filter_map(|id| Some((state.slot(&self.host, id)?, Some(id))));
-        let mut drops = Vec::new();
-        for (slot, id) in std::iter::once((0, None)).chain(rows) {
-            for (reason, counter) in maps.drops(slot)? {
-                drops.push(NicDrops {
-                    network_interface: id.map(ToString::to_string),
-                    reason: reason.name().to_owned(),
-                    meaning: reason.meaning().to_owned(),
-                    packets: counter.packets,
-                    bytes: counter.bytes,
-                });
-            }
-        }
-        Ok(drops)
     }
 }
 

@@ -2,15 +2,20 @@
 
 mod apply;
 mod completions;
+mod effective_nsg;
+mod flows;
 mod lab;
 mod meter;
 mod network;
+mod nsg;
 mod output;
 mod plan;
 mod routes;
 mod run;
 mod status;
 mod target;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::process::ExitCode;
@@ -96,6 +101,11 @@ enum Command {
     /// Peerings, named VNET/PEERING
     #[command(subcommand)]
     Peering(network::Command),
+    /// Network security groups
+    #[command(subcommand)]
+    Nsg(nsg::Command),
+    /// List the flows that the hosts know, the last used first
+    Flows(flows::Arguments),
     /// Bytes per peering and direction
     #[command(subcommand)]
     Meter(meter::Command),
@@ -111,6 +121,8 @@ enum NicCommand {
     Show(network::Command),
     /// Effective routes in Azure's shape, losing routes included
     EffectiveRoutes(routes::Arguments),
+    /// Effective security rules in Azure's shape, default rules included and tags expanded
+    EffectiveNsg(effective_nsg::Arguments),
     /// Packets dropped at each NIC, by reason
     Drops,
 }
@@ -157,7 +169,12 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Nic(NicCommand::EffectiveRoutes(arguments)) => {
             routes::run(&arguments, global).await
         }
+        Command::Nic(NicCommand::EffectiveNsg(arguments)) => {
+            effective_nsg::run(&arguments, global).await
+        }
         Command::Nic(NicCommand::Drops) => meter::drops(global).await,
+        Command::Nsg(command) => nsg::run(&command, global).await,
+        Command::Flows(arguments) => flows::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,
         Command::Validate(_) | Command::Completions(_) | Command::Man => Ok(Exit::Done),
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::topology::{
     compile::guest_mac,
-    model::ResourceId,
+    model::{ResourceId, SecurityGroupIndex},
     network::{Network, NumberedNic, NumberedPeering, NumberedVnet},
 };
 
@@ -34,7 +34,7 @@ pub(super) enum Command {
 pub(super) struct From {
     /// Read this document instead of what is in force
     #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Which resources.
@@ -112,6 +112,7 @@ fn vnet(it: &NumberedVnet<'_>) -> Value {
         "properties": {
             "addressSpace": { "addressPrefixes": it.vnet.address_space },
             "subnets": it.vnet.subnets.iter().map(|subnet| json!({ "id": subnet.id })).collect::<Vec<_>>(),
+            "flowTimeoutInMinutes": it.vnet.flow_timeout_minutes,
             "virtualNetworkPeerings":
                 it.peerings.iter().map(|it| json!({ "id": it.peering.id })).collect::<Vec<_>>(),
         }
@@ -134,19 +135,34 @@ fn subnets(network: &Network<'_>, it: &NumberedVnet<'_>) -> Vec<Value> {
                 "properties": {
                     "addressPrefixes": subnet.prefixes,
                     "routeTable": route_table(subnet.route_table),
+                    "networkSecurityGroup": security_group(network, subnet.security_group),
                 }
             })
         })
         .collect()
 }
 
+fn security_group(network: &Network<'_>, index: Option<SecurityGroupIndex>) -> Option<Value> {
+    let group = network.topology.security_group(index?)?;
+    Some(json!({ "id": group.id }))
+}
+
 fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
     let nic = it.nic;
     let subnet = network.topology.subnet(nic.vnet, nic.subnet).map(|subnet| &subnet.id);
+    let all = &network.topology.application_security_groups;
+    let groups = nic.application_security_groups.iter().filter_map(|index| all.get(index.0));
+    let groups: Vec<Value> = groups.map(|it| json!({ "id": it.id })).collect();
     let configurations: Vec<Value> = nic
         .addresses
         .iter()
-        .map(|address| json!({ "privateIPAddress": address, "subnet": { "id": subnet } }))
+        .map(|address| {
+            json!({
+                "privateIPAddress": address,
+                "subnet": { "id": subnet },
+                "applicationSecurityGroups": groups,
+            })
+        })
         .collect();
     json!({
         "name": nic.id.name(),
@@ -157,6 +173,8 @@ fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
         "properties": {
             "macAddress": guest_mac(nic, it.id).to_string(),
             "enableIPForwarding": nic.enable_ip_forwarding,
+            "disableTcpStateTracking": nic.disable_tcp_state_tracking,
+            "networkSecurityGroup": security_group(network, nic.security_group),
             "ipConfigurations": configurations,
         }
     })
@@ -204,18 +222,19 @@ fn table(kind: Kind, all: &[Value]) -> String {
             }),
         ),
         Kind::Subnet => output::table(
-            ["name", "address prefixes", "route table"],
+            ["name", "address prefixes", "route table", "security group"],
             all.iter().map(|it| {
-                let table = text(it, "/properties/routeTable/id");
+                let short = |pointer| output::short(&text(it, pointer)).to_owned();
                 [
                     text(it, "/name"),
                     text(it, "/properties/addressPrefixes"),
-                    output::short(&table).to_owned(),
+                    short("/properties/routeTable/id"),
+                    short("/properties/networkSecurityGroup/id"),
                 ]
             }),
         ),
         Kind::Nic => output::table(
-            ["name", "host", "interface", "addresses", "mac", "ip forwarding"],
+            ["name", "host", "interface", "addresses", "mac", "ip forwarding", "security group"],
             all.iter().map(|it| {
                 let configurations = it.pointer("/properties/ipConfigurations");
                 let addresses = configurations.and_then(Value::as_array).map(Vec::as_slice);
@@ -228,6 +247,7 @@ fn table(kind: Kind, all: &[Value]) -> String {
                     join(addresses),
                     text(it, "/properties/macAddress"),
                     text(it, "/properties/enableIPForwarding"),
+                    output::short(&text(it, "/properties/networkSecurityGroup/id")).to_owned(),
                 ]
             }),
         ),

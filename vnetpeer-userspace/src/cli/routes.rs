@@ -37,16 +37,9 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
 
 /// The effective routes of a NIC, which are those of its subnet.
 pub(super) fn of_nic(source: &Source, name: &str) -> anyhow::Result<EffectiveRouteTable> {
-    let topology = &source.topology;
-    let nic = topology.nics.iter().find(|nic| {
-        nic.id.name().eq_ignore_ascii_case(name) || nic.id.as_str().eq_ignore_ascii_case(name)
-    });
-    let Some(nic) = nic else {
-        let known = join(topology.nics.iter().map(|nic| nic.id.name()));
-        bail!("there is no network interface `{name}`; there are {known}");
-    };
+    let nic = source.nic(name)?;
     let network = source.network()?;
-    let table = topology.subnet(nic.vnet, nic.subnet).and_then(|subnet| subnet.route_table);
+    let table = source.topology.subnet(nic.vnet, nic.subnet).and_then(|subnet| subnet.route_table);
     let Some(routes) = effective_routes(&network, nic.vnet, table) else {
         bail!("`{name}` has no virtual network");
     };

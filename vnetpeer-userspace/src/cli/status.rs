@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Exit, Global,
-    output::{self, join},
+    output::{self, join, short},
 };
 use crate::agent::{api::AgentStatus, client::Client};
 
@@ -117,6 +117,18 @@ fn render_one(text: &mut String, status: &AgentStatus) {
     }
     let fill = status.maps.iter().map(|it| format!("{} {}/{}", it.name, it.used, it.capacity));
     let _ = writeln!(text, "  maps: {}", join(fill));
+    for nic in status.flows.iter().filter(|it| it.flows != 0) {
+        let limit = |it: Option<u32>| it.map_or_else(String::new, |it| format!("/{it}"));
+        let _ = writeln!(
+            text,
+            "  flows of {}: {}{}, without a reply {}{}",
+            short(&nic.network_interface),
+            nic.flows,
+            limit(nic.flows_max),
+            nic.half_open,
+            limit(nic.half_open_max)
+        );
+    }
     let _ = writeln!(
         text,
         "  drift mended: {}, drop events lost: {}",

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::output::join;
 use crate::{
     agent::{DEFAULT_SOCKET, client::Client},
     document, lab,
     topology::{
-        model::Topology,
+        model::{Nic, Topology},
         network::Network,
         state::{State, advance},
     },
@@ -80,6 +81,19 @@ impl Source {
         let loaded = document::load(&view.source, &view.document)
             .map_err(|problems| anyhow::anyhow!("{problems}"))?;
         Ok(Self { topology: loaded.topology, state: view.state })
+    }
+
+    /// The NIC with this name or ARM id.
+    pub(super) fn nic(&self, name: &str) -> anyhow::Result<&Nic> {
+        let is = |nic: &&Nic| {
+            nic.id.name().eq_ignore_ascii_case(name) || nic.id.as_str().eq_ignore_ascii_case(name)
+        };
+        let nics = &self.topology.nics;
+        let unknown = || {
+            let known = join(nics.iter().map(|nic| nic.id.name()));
+            anyhow::anyhow!("there is no network interface `{name}`; there are {known}")
+        };
+        nics.iter().find(is).ok_or_else(unknown)
     }
 
     /// The network with its numbers.

@@ -1,0 +1,46 @@
+use clap::{CommandFactory as _, Parser as _};
+
+use super::*;
+
+fn parse(line: &str) -> Result<Command, clap::Error> {
+    Cli::try_parse_from(line.split(' ')).map(|it| it.command)
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn flows_are_filtered() {
+    let parsed = parse("vnetpeer flows vm1 --protocol tcp --remote 10.0.0.0/8 --limit 5").unwrap();
+    let Command::Flows(arguments) = parsed else { panic!("{parsed:?}") };
+    assert_eq!(arguments.nic.as_deref(), Some("vm1"));
+    assert_eq!(arguments.protocol, Some(6));
+    assert_eq!(arguments.remote, Some("10.0.0.0/8".parse().unwrap()));
+    assert_eq!(arguments.limit, 5);
+    let parsed = parse("vnetpeer flows -o json").unwrap();
+    let Command::Flows(arguments) = parsed else { panic!("{parsed:?}") };
+    assert_eq!((arguments.nic, arguments.protocol, arguments.limit), (None, None, 1_000));
+    assert!(parse("vnetpeer flows --protocol nonsense").is_err());
+}
+
+#[test]
+fn hits_are_not_in_a_document() {
+    let parsed = parse("vnetpeer nsg show web --hits --never-hit").unwrap();
+    let Command::Nsg(nsg::Command::Show(show)) = parsed else { panic!("{parsed:?}") };
+    assert!(show.hits && show.never_hit && show.from.file.is_none());
+    assert!(parse("vnetpeer nsg show web -f a.yaml").is_ok());
+    assert!(parse("vnetpeer nsg show web --hits -f a.yaml").is_err());
+    assert!(parse("vnetpeer nsg list -f a.yaml").is_ok());
+    assert!(parse("vnetpeer nsg show").is_err());
+}
+
+#[test]
+fn effective_rules_are_those_of_a_nic() {
+    let parsed = parse("vnetpeer nic effective-nsg vm1 -f a.yaml").unwrap();
+    let Command::Nic(NicCommand::EffectiveNsg(arguments)) = parsed else { panic!("{parsed:?}") };
+    assert_eq!(arguments.nic, "vm1");
+    assert!(arguments.file.is_some());
+    assert!(parse("vnetpeer nic effective-nsg").is_err());
+}
