@@ -132,6 +132,25 @@ impl Kernel {
         self.forget_actions();
     }
 
+    /// Flows that NICs opened, by slot.
+    pub fn flows_by_slot(&self) -> std::collections::BTreeMap<u32, FlowsOpened> {
+        const LEN: usize = size_of::<FlowsOpened>();
+        let map = self.ebpf.map(maps::FLOWS_OPENED).expect("the map of flows");
+        let map = Array::<_, [u8; LEN]>::try_from(map).expect("an array map");
+        (0..capacity::DROP_SLOTS)
+            .map(|slot| (slot, bytemuck::cast(map.get(&slot, 0).expect("a slot"))))
+            .filter(|(_, flows)| *flows != FlowsOpened::default())
+            .collect()
+    }
+
+    /// How many IPv4 flows there are.
+    pub fn flows(&self) -> usize {
+        const KEY: usize = size_of::<FlowKey4>();
+        let map = self.ebpf.map(maps::FLOWS_V4).expect("the map of flows");
+        let map = HashMap::<_, [u8; KEY], [u8; size_of::<Flow>()]>::try_from(map);
+        map.expect("a hash map").keys().count()
+    }
+
     /// Empties the flow cache.
     pub fn forget_actions(&mut self) {
         let cpus = aya::util::nr_cpus().expect("the number of CPUs");

@@ -120,11 +120,12 @@ impl Flow {
         }
     }
 
-    /// Whether the flow has ended at `now` (jiffies); `tick_rate` is jiffies per second.
+    /// Whether the flow has ended at `now` (jiffies); `tick_rate` is jiffies per second. Packets are noted
+    /// a second late at most, so a flow ends up to a second after its time and never before.
     #[inline(always)]
     pub const fn has_ended(&self, now: u64, idle: u32, tick_rate: u32) -> bool {
-        now.wrapping_sub(self.last_seen) > self.timeout(idle) as u64 * tick_rate as u64
-            && now > self.last_seen
+        let seconds = self.timeout(idle) as u64 + 1;
+        now > self.last_seen && now - self.last_seen > seconds * tick_rate as u64
     }
 }
 
