@@ -12,8 +12,8 @@ use vnetpeer_common::{
         Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
     datapath::{
-        Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Tables, admit, classify,
-        keep_fragment, lookup6,
+        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, admit,
+        classify, keep_fragment, lookup6,
     },
     reason::DropReason,
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
@@ -379,9 +379,9 @@ impl Tables for HostTables {
         before
     }
 
-    fn report(&self, describe: impl FnOnce(&mut DropEvent)) {
+    fn report(&self, drop: impl Describe) {
         let mut event = DropEvent::default();
-        describe(&mut event);
+        drop.describe(&mut event);
         self.events.borrow_mut().push(DropEvent { jiffies: 0, ..event });
     }
 

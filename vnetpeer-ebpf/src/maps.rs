@@ -12,7 +12,8 @@ use vnetpeer_common::{
         Fragmented, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
         capacity,
     },
-    types::{Addr, LinkId, NicId, VtepId},
+    datapath::FlowQuery,
+    types::{Addr, LinkId, NicId, V4, V6, VtepId},
 };
 
 #[map]
@@ -80,14 +81,16 @@ pub(crate) static CACHE_V6: Array<Cached6> =
 #[map]
 pub(crate) static FRAGMENTS: HashMap<FragmentKey, Fragmented> =
     HashMap::with_max_entries(capacity::FRAGMENTS, BPF_F_NO_PREALLOC);
-/// Keys and values of hash maps on their way to the kernel, which takes them by pointer: the stack has no
-/// room for them.
+/// Keys and values of hash maps on their way to the kernel, and questions on their way to functions,
+/// all of which are taken by pointer: the stack has no room for them.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(crate) struct Scratch {
     pub(crate) key4: FlowKey4,
     pub(crate) key6: FlowKey6,
     pub(crate) flow: Flow,
+    pub(crate) query4: FlowQuery<V4>,
+    pub(crate) query6: FlowQuery<V6>,
 }
 
 #[map]

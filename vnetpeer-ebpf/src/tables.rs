@@ -10,7 +10,7 @@ use vnetpeer_common::{
         Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, NextHop,
         Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
-    datapath::{Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Tables},
+    datapath::{Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables},
     reason::DropReason,
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
@@ -244,22 +244,52 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
-        Admission(functions::vnp_admit_v4(query))
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
+            return Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
+        };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        Admission(functions::vnp_admit_v4(unsafe {
+            (*scratch).query4 = *query;
+            &raw const (*scratch).query4
+        }))
     }
 
     #[inline(always)]
     fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
-        Admission(functions::vnp_admit_v6(query))
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
+            return Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
+        };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        Admission(functions::vnp_admit_v6(unsafe {
+            (*scratch).query6 = *query;
+            &raw const (*scratch).query6
+        }))
     }
 
     #[inline(always)]
     fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
-        functions::vnp_keep_fragment_v4(query, id);
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        functions::vnp_keep_fragment_v4(
+            unsafe {
+                (*scratch).query4 = *query;
+                &raw const (*scratch).query4
+            },
+            id,
+        );
     }
 
     #[inline(always)]
     fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
-        functions::vnp_keep_fragment_v6(query, id);
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        functions::vnp_keep_fragment_v6(
+            unsafe {
+                (*scratch).query6 = *query;
+                &raw const (*scratch).query6
+            },
+            id,
+        );
     }
 
     #[inline(always)]
@@ -324,10 +354,10 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn report(&self, describe: impl FnOnce(&mut DropEvent)) {
+    fn report(&self, drop: impl Describe) {
         match maps::EVENTS.reserve::<DropEvent>(0) {
             Some(mut place) => {
-                describe(place.write(DropEvent::default()));
+                drop.describe(place.write(DropEvent::default()));
                 place.submit(0);
             }
             None => {

@@ -92,40 +92,58 @@ pub enum FlowPhase {
     Closing,
 }
 
+impl FlowPhase {
+    /// The phase that the marks of a [`Flow`] stand for.
+    #[inline(always)]
+    pub const fn of(replied: u8, closed_by_opener: u8, closed_by_other: u8, reset: u8) -> Self {
+        if reset != 0 || (closed_by_opener != 0 && closed_by_other != 0) {
+            Self::Closing
+        } else if replied == 0 {
+            Self::HalfOpen
+        } else {
+            Self::Established
+        }
+    }
+
+    /// Seconds without a packet after which a flow ends; `idle` is [`super::Filter::idle_timeout`].
+    #[inline(always)]
+    pub const fn timeout(self, protocol: u8, idle: u32) -> u32 {
+        const ICMP: u8 = 1;
+        const ICMPV6: u8 = 58;
+        match self {
+            Self::HalfOpen => HALF_OPEN_SECONDS,
+            Self::Closing => CLOSING_SECONDS,
+            Self::Established if protocol == ICMP || protocol == ICMPV6 => ICMP_SECONDS,
+            Self::Established => idle,
+        }
+    }
+}
+
+/// Whether a flow has ended at `now` that was last seen at `seen` (jiffies); `tick_rate` is jiffies per
+/// second. Packets are noted a second late at most, so a flow ends up to a second after its time and
+/// never before.
+#[inline(always)]
+pub const fn has_ended(seen: u64, now: u64, timeout: u32, tick_rate: u32) -> bool {
+    now > seen && now - seen > (timeout as u64 + 1) * tick_rate as u64
+}
+
 impl Flow {
     /// Its phase.
     #[inline(always)]
     pub const fn phase(&self) -> FlowPhase {
-        if self.reset != 0 || (self.closed_by_opener != 0 && self.closed_by_other != 0) {
-            FlowPhase::Closing
-        } else if self.replied == 0 {
-            FlowPhase::HalfOpen
-        } else {
-            FlowPhase::Established
-        }
+        FlowPhase::of(self.replied, self.closed_by_opener, self.closed_by_other, self.reset)
     }
 
-    /// Seconds without a packet after which the flow ends; `idle` is [`super::Filter::idle_timeout`].
+    /// Seconds without a packet after which it ends; `idle` is [`super::Filter::idle_timeout`].
     #[inline(always)]
     pub const fn timeout(&self, idle: u32) -> u32 {
-        const ICMP: u8 = 1;
-        const ICMPV6: u8 = 58;
-        match self.phase() {
-            FlowPhase::HalfOpen => HALF_OPEN_SECONDS,
-            FlowPhase::Closing => CLOSING_SECONDS,
-            FlowPhase::Established if self.protocol == ICMP || self.protocol == ICMPV6 => {
-                ICMP_SECONDS
-            }
-            FlowPhase::Established => idle,
-        }
+        self.phase().timeout(self.protocol, idle)
     }
 
-    /// Whether the flow has ended at `now` (jiffies); `tick_rate` is jiffies per second. Packets are noted
-    /// a second late at most, so a flow ends up to a second after its time and never before.
+    /// Whether it has ended, see [`has_ended`].
     #[inline(always)]
     pub const fn has_ended(&self, now: u64, idle: u32, tick_rate: u32) -> bool {
-        let seconds = self.timeout(idle) as u64 + 1;
-        now > self.last_seen && now - self.last_seen > seconds * tick_rate as u64
+        has_ended(self.last_seen, now, self.timeout(idle), tick_rate)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Meters and drops.
 
-use super::{Packet, Tables, Verdict, parse::WireSize};
+use super::{Describe, Packet, Tables, Verdict, parse::WireSize};
 use crate::{
     abi::DropEvent,
     reason::DropReason,
@@ -45,18 +45,32 @@ pub(super) fn drop_frame<P: Packet, T: Tables>(
     let before = tables.count_drop(trail.slot, reason, packet_len(p, trail.ethertype));
     let sampled = tables.config().is_some_and(|config| before & u64::from(config.event_mask) == 0);
     if sampled {
-        tables.report(|event| {
-            event.jiffies = tables.jiffies();
-            event.nic = trail.nic;
-            event.source_nic = trail.source_nic;
-            event.reason = reason.number();
-            event.link = trail.link;
-            event.rule = trail.rule;
-            event.len = packet_len(p, trail.ethertype);
-            describe(p, trail.ethertype, event);
-        });
+        tables.report(Dropped { p, reason, trail, jiffies: tables.jiffies() });
     }
     Verdict::Drop(reason)
+}
+
+/// A drop as its event tells it.
+struct Dropped<'a, P> {
+    p: &'a P,
+    reason: DropReason,
+    trail: &'a Trail,
+    jiffies: u64,
+}
+
+impl<P: Packet> Describe for Dropped<'_, P> {
+    #[inline(always)]
+    fn describe(self, event: &mut DropEvent) {
+        let trail = self.trail;
+        event.jiffies = self.jiffies;
+        event.nic = trail.nic;
+        event.source_nic = trail.source_nic;
+        event.reason = self.reason.number();
+        event.link = trail.link;
+        event.rule = trail.rule;
+        event.len = packet_len(self.p, trail.ethertype);
+        describe(self.p, trail.ethertype, event);
+    }
 }
 
 /// Bytes of the IP packet as its header says, 0 if there is none.

@@ -38,5 +38,5 @@ pub use outbound::{is_v6, outbound, outbound_cached, outbound_other, outbound_v6
 pub use packet::{OFFSET_MAX, Packet};
 pub use parse::Headers;
 pub use route::{lookup4, lookup6};
-pub use tables::Tables;
+pub use tables::{Describe, Tables};
 pub use verdict::{Delivery, Transmission, Verdict};

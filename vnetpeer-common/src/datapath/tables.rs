@@ -11,6 +11,12 @@ use crate::{
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
 
+/// Something that can be told as an event. Not a closure, which could not be inlined by force.
+pub trait Describe {
+    /// Fills in an event of zeros.
+    fn describe(self, event: &mut DropEvent);
+}
+
 /// The tables of one host. Lookups on the path of every packet are array-shaped; the three that are
 /// hashes ([`Tables::relation`], [`Tables::vtep_by_address`], [`Tables::owns_address`]) serve
 /// unusual packets only.
@@ -95,8 +101,8 @@ pub trait Tables {
     fn meter_ingress(&self, link: LinkId, packets: u64, bytes: u64);
     /// Counts a dropped frame and returns how many were dropped for this reason before.
     fn count_drop(&self, slot: u32, reason: DropReason, bytes: u32) -> u64;
-    /// Hands a sampled drop to user space, told by `describe`, which gets an event of zeros.
-    fn report(&self, describe: impl FnOnce(&mut DropEvent));
+    /// Hands a sampled drop to user space.
+    fn report(&self, drop: impl Describe);
     /// Kernel jiffies.
     fn jiffies(&self) -> u64;
 }

@@ -6,11 +6,12 @@ use super::apt::Apt;
 use crate::shell;
 
 /// Each program with the Debian package that has it.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 7] = [
     ("bpftool", "bpftool"),
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),
     ("iperf3", "iperf3"),
+    ("nft", "nftables"),
     ("ping", "iputils-ping"),
     ("tcpdump", "tcpdump"),
 ];

@@ -74,7 +74,7 @@ pub fn admit<T: Tables, A: Address>(tables: &T, query: &FlowQuery<A>) -> Admissi
             }
             follow(tables, query, flow, now)
         }
-        None => open(tables, filter, query, kept, opened(filter, query, rules, now)),
+        None => open(tables, filter, query, kept, rules, now),
     }
 }
 
@@ -119,16 +119,17 @@ fn open<T: Tables, A: Address>(
     filter: &Filter,
     query: &FlowQuery<A>,
     ended: Option<&LiveFlow>,
-    flow: Flow,
+    rules: [RuleId; STAGES],
+    now: u64,
 ) -> Admission {
     if let Some(ended) = ended {
-        ended.set(&flow);
+        ended.set(&opened(filter, query, rules, now));
         return Admission::PASS_STEADY;
     }
     if let Some(reason) = quota(tables, filter, query.slot) {
         return Admission::refuse(reason, RuleId::NONE);
     }
-    match A::open_flow(tables, query.key(), flow) {
+    match A::open_flow(tables, query.key(), opened(filter, query, rules, now)) {
         Opened::Kept => {
             tables.count_opened(query.slot);
             Admission::PASS_STEADY

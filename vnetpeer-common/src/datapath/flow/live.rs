@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use crate::{
-    abi::{Action, Cached4, Cached6, Flow, FlowKey4, FlowKey6, FlowPhase, STAGES},
+    abi::{Action, Cached4, Cached6, Flow, FlowKey4, FlowKey6, FlowPhase, STAGES, has_ended},
     types::RuleId,
 };
 
@@ -64,13 +64,19 @@ impl LiveFlow {
     /// Whether it has ended at `now`, see [`Flow::has_ended`].
     #[inline(always)]
     pub(super) fn has_ended(&self, now: u64, idle: u32, tick_rate: u32) -> bool {
-        self.get().has_ended(now, idle, tick_rate)
+        let timeout = self.phase().timeout(self.protocol.get(), idle);
+        has_ended(self.last_seen.get(), now, timeout, tick_rate)
     }
 
     /// Its phase.
     #[inline(always)]
     pub(super) fn phase(&self) -> FlowPhase {
-        self.get().phase()
+        FlowPhase::of(
+            self.replied.get(),
+            self.closed_by_opener.get(),
+            self.closed_by_other.get(),
+            self.reset.get(),
+        )
     }
 
     /// Whether the NIC received its first packet.

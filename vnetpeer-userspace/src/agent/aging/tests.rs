@@ -22,7 +22,9 @@ fn ended_after(flow: &Flow, seconds: u32) -> bool {
 
 fn lasts(flow: &Flow, seconds: u32) {
     assert!(!ended_after(flow, seconds), "{flow:?} ended within {seconds} seconds");
-    assert!(ended_after(flow, seconds + 1), "{flow:?} did not end after {seconds} seconds");
+    // Packets are noted a second late at most.
+    assert!(!ended_after(flow, seconds + 1), "{flow:?} ended within {seconds} seconds and one");
+    assert!(ended_after(flow, seconds + 2), "{flow:?} did not end after {seconds} seconds");
 }
 
 #[test]

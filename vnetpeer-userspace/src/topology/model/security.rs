@@ -73,7 +73,8 @@ pub struct SecurityRule {
 pub struct RuleSide {
     /// The addresses.
     pub endpoints: Endpoints,
-    /// The ports; `0..=65535` alone is any, also for protocols without ports. Never empty.
+    /// The ports; if `0..=65535` is among them, they are any, also for protocols without ports. Never
+    /// empty.
     pub ports: Vec<PortRange>,
 }
 

@@ -1,7 +1,10 @@
 //! From the model's rules to policies: default rules added, tags and groups replaced by addresses,
 //! everything in the order of evaluation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
@@ -80,10 +83,11 @@ impl<'a> Resolver<'a> {
         let group = group.ok_or_else(|| dangling("networkSecurityGroups", index.0))?;
         let key = PolicyKey { group: group.id.clone(), direction };
         let own = ordered(&group.rules, direction);
-        let (platform, others): (Vec<_>, Vec<_>) = own.into_iter().partition(|it| is_platform(it));
-        let mut rules = Vec::with_capacity(platform.len() + others.len() + 5);
-        for rule in platform {
-            rules.push(self.rule(&key, group_rule_name(rule), rule)?);
+        let mut rules = Vec::with_capacity(own.len() + 5);
+        // For the platform's own addresses only rules with its tags count, and what they leave passes.
+        for rule in own.iter().filter(|rule| is_platform(rule)) {
+            let rule = self.rule(&key, group_rule_name(rule), rule)?;
+            rules.extend(for_platform_addresses(rule, direction));
         }
         for (name, address) in PLATFORM_RULES {
             let (source, destination) = match direction {
@@ -93,7 +97,7 @@ impl<'a> Resolver<'a> {
             let ends = (source, destination);
             rules.push(self.added(&key, name, PLATFORM_PRIORITY, Access::Allow, ends)?);
         }
-        for rule in others {
+        for rule in own {
             rules.push(self.rule(&key, group_rule_name(rule), rule)?);
         }
         for rule in default_rules(direction) {
@@ -187,6 +191,27 @@ fn is_platform(rule: &SecurityRule) -> bool {
         matches!(endpoints, Endpoints::Tag(ServiceTag::Prefixes { platform: true, .. }))
     };
     has_tag(&rule.source.endpoints) || has_tag(&rule.destination.endpoints)
+}
+
+/// The part of a rule that is about the platform's own addresses on the other side; `None` if it has none.
+fn for_platform_addresses(mut rule: PolicyRule, direction: Direction) -> Option<PolicyRule> {
+    let remote = match direction {
+        Direction::Inbound => &mut rule.source,
+        Direction::Outbound => &mut rule.destination,
+    };
+    let addresses = PLATFORM_RULES.iter().map(|(_, address)| IpNet::from(IpAddr::V4(*address)));
+    let covered: BTreeSet<IpNet> = addresses
+        .filter(|address| match remote {
+            Matched::Any => true,
+            Matched::Prefixes(prefixes) => prefixes.iter().any(|prefix| prefix.contains(address)),
+            Matched::VirtualNetwork | Matched::Internet => false,
+        })
+        .collect();
+    if covered.is_empty() {
+        return None;
+    }
+    *remote = Matched::Prefixes(covered);
+    Some(rule)
 }
 
 fn not_numbered(key: &PolicyKey, name: &str) -> NetworkError {

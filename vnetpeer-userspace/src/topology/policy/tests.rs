@@ -194,13 +194,14 @@ fn rules_come_by_priority_between_those_of_the_platform_and_the_default_ones() {
         "platformRules/AllowInstanceMetadata",
         "securityRules/early",
         "securityRules/late",
+        "securityRules/no-dns",
         "defaultSecurityRules/AllowVnetInBound",
         "defaultSecurityRules/AllowAzureLoadBalancerInBound",
         "defaultSecurityRules/DenyAllInBound",
     ];
     assert_eq!(names, expected);
     let priorities: Vec<u16> = policy.rules.iter().map(|rule| rule.priority).collect();
-    assert_eq!(priorities, [4000, 0, 0, 200, 300, 65_000, 65_001, 65_500]);
+    assert_eq!(priorities, [4000, 0, 0, 200, 300, 4000, 65_000, 65_001, 65_500]);
     let state = advance(&State::default(), &topology).unwrap();
     let resolver = Resolver::new(&topology, &state);
     let policy = resolver.group(SecurityGroupIndex(0), Direction::Outbound).unwrap();
