@@ -28,6 +28,7 @@ pub mod oracle;
 pub mod packet;
 pub mod random;
 pub mod run;
+pub mod security;
 pub mod stack;
 pub mod tables;
 pub mod verifier;

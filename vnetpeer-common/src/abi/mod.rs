@@ -100,7 +100,8 @@ pub mod maps {
     pub const NEXT_TC: &str = "NEXT_TC";
     /// Likewise of the XDP programs.
     pub const NEXT_XDP: &str = "NEXT_XDP";
-    /// Per-CPU array of one: keys and values on their way to the kernel. It holds nothing.
+    /// Per-CPU array of one: keys, values and questions on their way to the kernel and to functions. It
+    /// holds nothing.
     pub const SCRATCH: &str = "SCRATCH";
     /// Array of one `u64`: jiffies when program `vnp_clock` last ran.
     pub const CLOCK: &str = "CLOCK";

@@ -7,8 +7,9 @@
 //! handles a frame that a workload sent, [`inbound()`] one that came from another host over the
 //! underlay. *Egress* and *ingress* are used for meters only, seen from the VNet.
 //!
-//! Everything is `#[inline(always)]`: a call costs as much as three array lookups, and packet
-//! pointers must not cross a function that the verifier checks on its own.
+//! Functions are `#[inline(always)]`: a call costs as much as three array lookups, and packet pointers
+//! must not cross a function that the verifier checks on its own. What [`Tables`] offers as a call of
+//! its own is not on the way of a packet that the flow cache serves.
 
 mod account;
 mod address;

@@ -218,8 +218,6 @@ impl Reconciler {
             ("POLICIES", observed.policies.len()),
             ("CLASSIFIERS", observed.classifiers.used()),
             ("ROWS", observed.rows.used()),
-            ("CLASSIFIERS", observed.classifiers.used()),
-            ("ROWS", observed.rows.used()),
         ]);
         let capacities = self.dataplane.maps.map_capacities();
         capacities
