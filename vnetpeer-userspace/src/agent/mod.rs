@@ -36,7 +36,7 @@ use self::{
     task::Task,
 };
 use crate::{
-    dataplane::{Dataplane, LoadError},
+    dataplane::{Dataplane, LoadError, LoadOptions},
     document::Problems,
 };
 
@@ -62,6 +62,8 @@ pub struct Settings {
     pub pin_dir: PathBuf,
     /// Take the dataplane off when the agent is stopped (not when it is killed).
     pub detach_on_exit: bool,
+    /// How large maps are made that do not exist yet.
+    pub sizes: LoadOptions,
 }
 
 /// Why an agent does not run.
@@ -103,7 +105,7 @@ pub enum AgentError {
 pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let deployment = Deployment::open(&settings.file, &settings.state_dir)?;
     let listener = listen(&settings.socket).await?;
-    let dataplane = Dataplane::open(&settings.pin_dir)?;
+    let dataplane = Dataplane::open_with(&settings.pin_dir, &settings.sizes)?;
     let reconciler = Reconciler::new(dataplane, settings.host.clone())?;
     let mut task = Task::new(reconciler, deployment, settings)?;
     task.reconcile().await?;

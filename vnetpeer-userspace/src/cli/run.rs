@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Exit, Global};
 use crate::{
     agent::{self, AgentError, DEFAULT_PIN_DIR, DEFAULT_SOCKET, DEFAULT_STATE_DIR, Settings},
+    dataplane::LoadOptions,
     document::Style,
 };
 
@@ -28,6 +29,15 @@ pub(super) struct Arguments {
     /// Take the dataplane off when stopped; otherwise packets flow on without the agent
     #[arg(long)]
     detach_on_exit: bool,
+    /// IPv4 flows of all NICs, half as many IPv6 flows, when the maps are first made
+    #[arg(long, value_name = "N", default_value_t = LoadOptions::default().flows_v4,
+        value_parser = clap::value_parser!(u32).range(1_024..=16_777_216))]
+    flows: u32,
+    /// Sets of the IPv4 flow cache for each CPU, half as many of the IPv6 one, when the maps are first
+    /// made: 128 bytes each, rounded up to a power of two
+    #[arg(long, value_name = "N", default_value_t = LoadOptions::default().cache_sets[0],
+        value_parser = clap::value_parser!(u32).range(2..=4_194_304))]
+    flow_cache_sets: u32,
     /// How to log, to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -51,6 +61,11 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
         state_dir: arguments.state_dir,
         pin_dir: arguments.pin_dir,
         detach_on_exit: arguments.detach_on_exit,
+        sizes: LoadOptions {
+            flows_v4: arguments.flows,
+            flows_v6: arguments.flows / 2,
+            cache_sets: [arguments.flow_cache_sets, arguments.flow_cache_sets / 2],
+        },
     };
     match agent::run(&settings).await {
         Ok(()) => Ok(Exit::Done),
