@@ -4,11 +4,14 @@
 //! NIC's namespace and used from the test's own threads, each with a timeout.
 
 mod capture;
+mod connection;
 mod document;
 mod interrupt;
+mod rules;
 mod stream;
 mod tap;
 mod transfer;
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -28,10 +31,13 @@ use vnetpeer_userspace::{
 use self::interrupt::Watched;
 pub use self::{
     capture::{Capture, Captured},
+    connection::{Connection, EchoServer, Running},
     document::{NicOf, Spec},
+    rules::{GroupOf, RuleOf},
     stream::{Report, Stream},
     tap::Tap,
     transfer::{Transfer, transfer},
+    wire::Wire,
 };
 
 /// How long something may take that should happen at once.
@@ -151,6 +157,17 @@ impl Deployment {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// What `vnetpeer` answers about the lab to a command, words without quotes, as JSON.
+    pub fn ask(&self, command: &str) -> serde_json::Value {
+        let mut vnetpeer = Command::new(program());
+        vnetpeer.args(command.split_whitespace());
+        vnetpeer.args(["--lab", &self.lab.record().name, "-o", "json"]);
+        let output = vnetpeer.output().expect("run vnetpeer");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "`vnetpeer {command}`: {stderr}");
+        serde_json::from_slice(&output.stdout).expect("vnetpeer writes JSON")
+    }
+
     /// Runs a command in a host's namespace; it must succeed.
     pub fn on_host(&self, host: &str, command: &str) -> String {
         on(self.lab.host_namespace(host).expect("the host exists"), command)
@@ -176,9 +193,19 @@ impl Guest {
         })
     }
 
+    /// Whether an echo request to an address stays without an answer for a second.
+    pub fn pings_in_vain(&self, address: IpAddr) -> bool {
+        !output_on(&self.namespace, &format!("ping -c1 -W1 {address}")).status.success()
+    }
+
     /// A UDP socket in its namespace.
     pub fn udp(&self, address: IpAddr) -> UdpSocket {
-        let bind = || UdpSocket::bind(SocketAddr::new(address, 0));
+        self.udp_at(SocketAddr::new(address, 0))
+    }
+
+    /// A UDP socket in its namespace with a certain port.
+    pub fn udp_at(&self, address: SocketAddr) -> UdpSocket {
+        let bind = || UdpSocket::bind(address);
         let socket = netns::within(&self.namespace, bind).expect("enter").expect("bind");
         socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
         socket

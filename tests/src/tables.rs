@@ -7,9 +7,9 @@ use std::{
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent, Entry, Filter, Flow,
-        FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, Meter, NextHop,
-        Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
+        Action, AddressKey, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent, Entry, Filter,
+        Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, Meter,
+        NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
     datapath::{
         Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, admit,
@@ -169,10 +169,10 @@ impl HostTables {
     /// Empties the flow cache.
     pub fn forget_actions(&self) {
         for entry in &self.cache4 {
-            entry.set(FlowKey4::default(), Default::default());
+            entry.set(FlowKey4::default(), Action::default());
         }
         for entry in &self.cache6 {
-            entry.set(FlowKey6::default(), Default::default());
+            entry.set(FlowKey6::default(), Action::default());
         }
     }
 

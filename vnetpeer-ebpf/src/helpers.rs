@@ -71,11 +71,11 @@ pub(crate) fn tc_continue(skb: *mut __sk_buff, is_v6: bool) {
     // SAFETY: the programs of the array take the same context. The two calls have constant indices,
     // which the JIT makes direct jumps of.
     unsafe {
-        let _missing = if is_v6 {
-            maps::NEXT_TC.tail_call(&ctx, next_program::IPV6)
+        if is_v6 {
+            maps::NEXT_TC.tail_call(&ctx, next_program::IPV6);
         } else {
-            maps::NEXT_TC.tail_call(&ctx, next_program::OTHER)
-        };
+            maps::NEXT_TC.tail_call(&ctx, next_program::OTHER);
+        }
     }
 }
 
@@ -85,11 +85,11 @@ pub(crate) fn xdp_continue(md: *mut xdp_md, is_v6: bool) {
     let ctx = XdpContext::new(md);
     // SAFETY: see `tc_continue`.
     unsafe {
-        let _missing = if is_v6 {
-            maps::NEXT_XDP.tail_call(&ctx, next_program::IPV6)
+        if is_v6 {
+            maps::NEXT_XDP.tail_call(&ctx, next_program::IPV6);
         } else {
-            maps::NEXT_XDP.tail_call(&ctx, next_program::OTHER)
-        };
+            maps::NEXT_XDP.tail_call(&ctx, next_program::OTHER);
+        }
     }
 }
 

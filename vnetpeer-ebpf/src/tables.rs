@@ -3,6 +3,10 @@
 //! References into array maps stay valid while the program runs. Values of hash maps may be reused
 //! after a delete, so they are copied out at once. Per-CPU values have one writer: this program, which
 //! no other program interrupts on the same CPU.
+#![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key or value that is passed by value is copied to the stack, which has no room for it"
+)]
 
 use vnetpeer_common::{
     abi::{

@@ -31,7 +31,7 @@ fn agent(deployment: &Deployment, host: &str) -> Process {
 
 /// Kills the agent of a host, waits for a share of the stream to pass without it, and starts it
 /// again.
-async fn kill_and_restart(deployment: &mut Deployment, host: &str, stream: &Stream) {
+pub(crate) async fn kill_and_restart(deployment: &mut Deployment, host: &str, stream: &Stream) {
     let agent = agent(deployment, host);
     kill(Pid::from_raw(agent.pid), Signal::SIGKILL).expect("kill the agent");
     until("the agent is gone", async || !agent.is_alive()).await;

@@ -13,5 +13,6 @@ mod interop;
 mod lifecycle;
 mod metering;
 mod mtu;
+mod security;
 mod spoof;
 mod vm;

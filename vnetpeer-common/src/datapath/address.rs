@@ -97,8 +97,12 @@ const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
 
 #[inline(always)]
 fn mix(a: u64, b: u64) -> u32 {
-    let mixed = a.wrapping_mul(MIX[0]) ^ b.wrapping_mul(MIX[1]);
-    (mixed >> 32) as u32 ^ (mixed & 0xffff_ffff) as u32
+    let mixed = a.wrapping_mul(MIX[0]) ^ b;
+    // Every bit of both lies in the lower half now, so the upper half of the product depends on all. The
+    // second shift breaks up the regular steps in which counted ports would fill the sets.
+    let folded = mixed ^ (mixed >> 32);
+    let product = folded.wrapping_mul(MIX[1]);
+    (product >> 32) as u32 ^ (product >> 48) as u32
 }
 
 impl Address for V4 {

@@ -100,18 +100,19 @@ fn ethtool(namespace: &str, interface: &str, features: &'static [&'static str]) 
 }
 
 /// A veth pair whose host end belongs to the virtual router: the frames that it hands out are
-/// addressed to the interface, and the host has no address of its own there.
+/// addressed to the interface, and the host has no address of its own there. Without `name` and `dev`
+/// an interface called `a` would be taken for `address`.
 fn router_veth(host: &str, interface: &str, guest: &str, mac: Mac) -> [Step; 3] {
     let router = Mac::ROUTER;
     let add = format!(
-        "link add {interface} address {router} mtu {GUEST_MTU} type veth \
+        "link add name {interface} address {router} mtu {GUEST_MTU} type veth \
          peer name eth0 address {mac} mtu {GUEST_MTU} netns {guest}"
     );
     let disable = (format!("ipv6/conf/{interface}/disable_ipv6"), "1");
     [
         ip(host, vec![add]),
         Step::Sysctl { namespace: host.to_owned(), values: vec![disable] },
-        ip(host, vec![format!("link set {interface} up")]),
+        ip(host, vec![format!("link set dev {interface} up")]),
     ]
 }
 
@@ -147,7 +148,7 @@ mod tests {
     fn two_hosts_have_a_cable_and_guests_the_virtual_router() {
         let lines = lines("quickstart.yaml");
         for expected in [
-            "vnp-lab-host-a: link add eth0 mtu 1600 type veth peer name eth0 mtu 1600 netns vnp-lab-host-b",
+            "vnp-lab-host-a: link add name eth0 mtu 1600 type veth peer name eth0 mtu 1600 netns vnp-lab-host-b",
             "vnp-lab-host-a: address add 192.0.2.1 dev eth0 noprefixroute",
             "vnp-lab-host-a: route add 192.0.2.2 dev eth0 src 192.0.2.1",
             "vnp-lab-host-a: eth0 gro on",

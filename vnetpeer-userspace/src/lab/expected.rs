@@ -4,13 +4,20 @@
 //! the two VNets lets it, and goes on from there if that NIC is not its destination but forwards.
 //! A connection works if the way there and the way back do. This reads the same effective routes as
 //! the compiler: it shows whether the packets follow them, not whether they are right.
+//!
+//! Every NIC on the way judges the request when it sends and when it receives it. What it let in, it
+//! lets out again in answer, and the other way round.
+
+mod policies;
 
 use std::{collections::HashMap, net::IpAddr};
 
 use vnetpeer_common::types::{LinkId, NicId};
 
+use self::policies::Policies;
+pub use self::policies::{Packet, services};
 use crate::topology::{
-    model::{Nic, NicIndex, RouteTableIndex, Topology, VnetIndex},
+    model::{Direction, Nic, NicIndex, RouteTableIndex, Topology, VnetIndex},
     network::{Network, NetworkError, NumberedPeering},
     routes::{EffectiveRoutes, RouteHop, effective_routes},
     state::State,
@@ -41,6 +48,17 @@ pub struct Paths<'a> {
     network: Network<'a>,
     routes: HashMap<(VnetIndex, Option<RouteTableIndex>), EffectiveRoutes>,
     indices: HashMap<NicId, NicIndex>,
+    policies: Policies,
+}
+
+/// The NICs that a packet passes, and whether it leaves or enters them.
+type Passed = Vec<(NicIndex, Direction)>;
+
+/// A hop from one NIC to the next.
+struct Hop {
+    target: NicIndex,
+    /// Whether the VNets let each other in (`allowVirtualNetworkAccess`).
+    access: bool,
 }
 
 impl<'a> Paths<'a> {
@@ -59,51 +77,93 @@ impl<'a> Paths<'a> {
         let nics = topology.nics.iter().enumerate();
         let indices =
             nics.filter_map(|(index, nic)| Some((state.nic(&nic.id)?, NicIndex(index)))).collect();
-        Ok(Self { network, routes, indices })
+        let policies = Policies::new(&network)?;
+        Ok(Self { network, routes, indices, policies })
     }
 
-    /// What should happen to a request from `source`, an address of NIC `from`, to `destination`.
-    pub fn expect(&self, from: NicIndex, source: IpAddr, destination: IpAddr) -> Expectation {
-        let receiver = self.follow(from, source, destination);
-        let returns_to = receiver.and_then(|nic| self.follow(nic, destination, source));
+    /// What should happen to a request that NIC `from` sends from an address of its own.
+    pub fn expect(&self, from: NicIndex, request: &Packet) -> Expectation {
+        let (mut way, mut back) = (Passed::new(), Passed::new());
+        let receiver = self.follow(from, request, None, &mut way);
+        let answer = request.answer();
+        let returns_to = receiver.and_then(|nic| self.follow(nic, &answer, Some(&way), &mut back));
         Expectation { receiver, is_answered: returns_to == Some(from) }
     }
 
-    /// The NIC that a packet ends at, if it is not dropped.
-    fn follow(&self, from: NicIndex, source: IpAddr, destination: IpAddr) -> Option<NicIndex> {
+    /// The NIC that a packet ends at, if it is not dropped. An answer comes with what its request
+    /// passed.
+    fn follow(
+        &self,
+        from: NicIndex,
+        packet: &Packet,
+        answered: Option<&Passed>,
+        passed: &mut Passed,
+    ) -> Option<NicIndex> {
         let mut at = from;
         for _ in 0..HOPS_MAX {
             let nic = self.network.topology.nic(at)?;
             // The guest's own stack takes what is for it.
-            if nic.addresses.contains(&destination) {
+            if nic.addresses.contains(&packet.destination) {
                 return Some(at);
             }
             if at != from && !nic.enable_ip_forwarding {
                 return None;
             }
-            let next = self.next(nic, destination)?;
-            let target = self.network.topology.nic(next)?;
-            if !self.admits(target, nic.vnet, source) {
-                return None;
+            let hop = self.next(nic, packet.destination)?;
+            let target = self.network.topology.nic(hop.target)?;
+            let access = self.admits(target, nic.vnet, packet.source)?;
+            for (nic, direction, access) in
+                [(at, Direction::Outbound, hop.access), (hop.target, Direction::Inbound, access)]
+            {
+                if !self.passes(nic, direction, access, packet, answered) {
+                    return None;
+                }
+                passed.push((nic, direction));
             }
-            at = next;
+            at = hop.target;
         }
         None
     }
 
+    /// Whether a NIC lets a packet out or in. Without access only a group's rule can.
+    fn passes(
+        &self,
+        nic: NicIndex,
+        direction: Direction,
+        access: bool,
+        packet: &Packet,
+        answered: Option<&Passed>,
+    ) -> bool {
+        if !access && !self.policies.has_group(nic) {
+            return false;
+        }
+        let request = match direction {
+            Direction::Outbound => (nic, Direction::Inbound),
+            Direction::Inbound => (nic, Direction::Outbound),
+        };
+        answered.is_some_and(|passed| passed.contains(&request))
+            || self.policies.pass(nic, direction, packet, answered.is_some())
+    }
+
     /// The NIC that the effective routes of `nic` hand a packet to.
-    fn next(&self, nic: &Nic, destination: IpAddr) -> Option<NicIndex> {
+    fn next(&self, nic: &Nic, destination: IpAddr) -> Option<Hop> {
         let subnet = self.network.topology.subnet(nic.vnet, nic.subnet)?;
         let routes = self.routes.get(&(nic.vnet, subnet.route_table))?;
+        let mut access = true;
         let id = match routes.lookup(destination)?.hop {
             RouteHop::VnetLocal => self.network.owner(nic.vnet, destination)?.id,
             RouteHop::Peering { link, .. } => {
-                let peering = self.own_peering(nic.vnet, link).filter(may_use)?;
+                let peering = self.own_peering(nic.vnet, link).filter(|it| it.connected)?;
+                access = peering.peering.allow_virtual_network_access;
                 self.network.owner(peering.peering.remote, destination)?.id
             }
             RouteHop::Appliance { resolved: Ok(appliance), .. } => {
                 if appliance.link.is_some() {
-                    self.own_peering(nic.vnet, appliance.link).filter(may_use)?;
+                    let peering = self.own_peering(nic.vnet, appliance.link)?;
+                    access = Some(peering)
+                        .filter(|it| it.connected)?
+                        .peering
+                        .allow_virtual_network_access;
                 }
                 appliance.nic
             }
@@ -111,7 +171,7 @@ impl<'a> Paths<'a> {
                 return None;
             }
         };
-        self.indices.get(&id).copied()
+        Some(Hop { target: self.indices.get(&id).copied()?, access })
     }
 
     fn own_peering(&self, vnet: VnetIndex, link: LinkId) -> Option<NumberedPeering<'a>> {
@@ -119,22 +179,18 @@ impl<'a> Paths<'a> {
         peerings.iter().find(|peering| peering.link == link).copied()
     }
 
-    /// Whether `target` takes a packet with that source from a NIC of VNet `from`.
-    fn admits(&self, target: &Nic, from: VnetIndex, source: IpAddr) -> bool {
+    /// Whether `target` has access to a NIC of VNet `from`; `None` if it takes no packet with that
+    /// source from there.
+    fn admits(&self, target: &Nic, from: VnetIndex, source: IpAddr) -> Option<bool> {
         if target.vnet == from {
-            return true;
+            return Some(true);
         }
-        let Some(vnet) = self.network.vnet(target.vnet) else { return false };
-        let towards = vnet.peerings.iter().find(|it| it.peering.remote == from && may_use(it));
-        towards.is_some_and(|it| {
-            it.peering.allow_forwarded_traffic
-                || it.space().iter().any(|prefix| prefix.contains(&source))
-        })
+        let vnet = self.network.vnet(target.vnet)?;
+        let towards = vnet.peerings.iter().find(|it| it.peering.remote == from && it.connected)?;
+        let is_peer = || towards.space().iter().any(|prefix| prefix.contains(&source));
+        let takes = towards.peering.allow_forwarded_traffic || is_peer();
+        takes.then_some(towards.peering.allow_virtual_network_access)
     }
-}
-
-fn may_use(peering: &NumberedPeering<'_>) -> bool {
-    peering.connected && peering.peering.allow_virtual_network_access
 }
 
 #[cfg(test)]
@@ -142,10 +198,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{document, topology::state::advance};
+    use crate::{
+        document,
+        lab::probe::{PORT, Protocol},
+        topology::state::advance,
+    };
 
-    /// Which NICs of an example reach which, by name.
-    fn reached(example: &str, from: &str, to: &str) -> bool {
+    /// Whether a NIC of an example reaches another, by name, at the first address of a family.
+    fn reached_by(service: (Protocol, u16), example: &str, from: &str, to: &str) -> bool {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
         let topology = document::read(&folder.join(example)).unwrap().topology;
         let state = advance(&State::default(), &topology).unwrap();
@@ -153,7 +213,13 @@ mod tests {
         let find = |name| topology.nics.iter().position(|nic| nic.id.name() == name).unwrap();
         let (from, to) = (NicIndex(find(from)), NicIndex(find(to)));
         let address = |nic: NicIndex| topology.nics[nic.0].addresses[0];
-        paths.expect(from, address(from), address(to)).answering() == Some(to)
+        let (protocol, port) = service;
+        let request = Packet::request(protocol, port, address(from), address(to));
+        paths.expect(from, &request).answering() == Some(to)
+    }
+
+    fn reached(example: &str, from: &str, to: &str) -> bool {
+        reached_by((Protocol::Udp, PORT), example, from, to)
     }
 
     #[test]
@@ -171,5 +237,33 @@ mod tests {
     fn an_appliance_joins_spokes() {
         assert!(reached("service-chain.yaml", "spoke1-vm", "spoke2-vm"));
         assert!(reached("service-chain.yaml", "spoke2-vm2", "spoke1-vm"));
+    }
+
+    #[test]
+    fn rules_decide_about_requests_and_not_about_answers() {
+        let tcp =
+            |port, from, to| reached_by((Protocol::Tcp, port), "security-groups.yaml", from, to);
+        // `db1` may send nothing, and answers.
+        assert!(tcp(5432, "app1", "db1"));
+        assert!(tcp(8080, "web1", "app1"));
+        assert!(!tcp(5432, "db1", "app1"));
+        assert!(!tcp(5432, "web1", "db1"));
+        assert!(!tcp(5433, "app1", "db1"));
+        assert!(!tcp(8080, "app1", "web1"));
+        let udp = (Protocol::Udp, 8080);
+        assert!(!reached_by(udp, "security-groups.yaml", "web1", "app1"));
+        let echo = (Protocol::Icmp, 0);
+        assert!(reached_by(echo, "security-groups.yaml", "web1", "web2"));
+        assert!(!reached_by(echo, "security-groups.yaml", "web1", "db1"));
+    }
+
+    #[test]
+    fn single_ports_of_rules_are_tried() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let read = |name| document::read(&folder.join(name)).unwrap().topology;
+        let own = [(Protocol::Tcp, PORT), (Protocol::Udp, PORT), (Protocol::Icmp, 0)];
+        assert_eq!(services(&read("quickstart.yaml")), own);
+        let named = [23, 80, 443, 3389, 5432, 8080, 9100].map(|port| (Protocol::Tcp, port));
+        assert_eq!(services(&read("security-groups.yaml")), [&own[..], &named[..]].concat());
     }
 }

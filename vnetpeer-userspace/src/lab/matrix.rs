@@ -1,13 +1,17 @@
 //! Expected and seen connectivity side by side.
 
-use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    net::IpAddr,
+};
 
 use serde::Serialize;
 
 use super::{
     command::Runner,
     error::LabError,
-    expected::{Expectation, Paths},
+    expected::{Expectation, Packet, Paths, services},
     probe::{self, Guest, Probe, Protocol, Seen},
 };
 use crate::topology::{
@@ -27,11 +31,11 @@ const WIDTH_MAX: usize = 120;
 pub struct Matrix {
     /// Names of the NICs, in the order of the document.
     pub nics: Vec<String>,
-    /// One for every NIC, address of another NIC, and protocol.
+    /// One for every NIC, address of another NIC, protocol and port.
     pub cells: Vec<Cell>,
 }
 
-/// One address of one NIC, tried from another NIC by one protocol.
+/// One address of one NIC, tried from another NIC by one protocol at one port.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cell {
@@ -43,6 +47,8 @@ pub struct Cell {
     pub address: IpAddr,
     /// How.
     pub protocol: Protocol,
+    /// The port that was asked; 0 for ICMP.
+    pub port: u16,
     /// The NIC that should answer.
     pub expected: Option<String>,
     /// The NIC that answered.
@@ -55,6 +61,14 @@ impl Cell {
     /// Whether what was seen is what was expected.
     pub fn is_equal(&self) -> bool {
         self.expected == self.seen && self.leaked_to.is_empty()
+    }
+
+    /// The protocol, and the port if it is not the lab's own.
+    fn service(&self) -> String {
+        match self.port {
+            0 | probe::PORT => self.protocol.to_string(),
+            port => format!("{} port {port}", self.protocol),
+        }
     }
 
     /// Whether the NIC that was meant should answer.
@@ -85,19 +99,22 @@ pub(super) async fn measure(
             addresses: nic.addresses.clone(),
         })
         .collect();
+    let services = services(topology);
     let mut probes = Vec::new();
     let mut expectations = Vec::new();
     for (from, to) in pairs(&guests) {
         for destination in &to.addresses {
             let same_family = |it: &&IpAddr| it.is_ipv4() == destination.is_ipv4();
             let Some(source) = from.addresses.iter().find(same_family) else { continue };
-            let expectation = paths.expect(from.nic, *source, *destination);
-            for protocol in Protocol::ALL {
+            for (protocol, port) in services.iter().copied() {
+                let request = Packet::request(protocol, port, *source, *destination);
+                let expectation = paths.expect(from.nic, &request);
                 probes.push(Probe {
                     from: from.nic,
                     source: *source,
                     destination: *destination,
                     protocol,
+                    port,
                     should_answer: expectation.answering().is_some(),
                 });
                 expectations.push((to.nic, expectation));
@@ -125,6 +142,7 @@ fn cell(names: &[String], probe: &Probe, to: NicIndex, expected: Expectation, se
         to: name(to),
         address: probe.destination,
         protocol: probe.protocol,
+        port: probe.port,
         expected: expected.answering().map(name),
         seen: seen.answered_by.map(name),
         leaked_to: strayed.copied().map(name).collect(),
@@ -187,6 +205,13 @@ impl Matrix {
             text.push('\n');
         }
         text.push_str("a/b: of the NIC's addresses by TCP, UDP and ICMP, a should answer, b did\n");
+        let is_named = |port: &u16| *port != 0 && *port != probe::PORT;
+        let ports: BTreeSet<u16> =
+            self.cells.iter().map(|cell| cell.port).filter(is_named).collect();
+        if !ports.is_empty() {
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "also tried, as rules name them: ports {}", ports.join(", "));
+        }
     }
 
     fn pair(&self, from: &str, to: &str) -> String {
@@ -241,7 +266,7 @@ impl Matrix {
                 cell.from,
                 cell.to,
                 cell.address,
-                cell.protocol,
+                cell.service(),
                 who(&cell.expected),
                 who(&cell.seen)
             );
@@ -266,6 +291,7 @@ mod tests {
             to: to.to_owned(),
             address: IpAddr::from([10, 0, 1, 4]),
             protocol: Protocol::Udp,
+            port: 7_007,
             expected: expected.map(str::to_owned),
             seen: seen.map(str::to_owned),
             leaked_to: Vec::new(),

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use super::{command::Runner, error::LabError};
 use crate::topology::model::NicIndex;
 
-/// Port of the servers, TCP and UDP.
+/// Port of the servers, TCP and UDP. Others are served where a probe asks for them.
 pub const PORT: u16 = 7_007;
 
 /// Probes that are tried at the same time. All namespaces of a machine share one table of 1,024
@@ -40,7 +40,7 @@ const RESEND: Duration = Duration::from_millis(400);
 const POLL: Duration = Duration::from_millis(20);
 
 /// How a NIC is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Protocol {
     /// A connection that carries bytes both ways.
@@ -81,6 +81,8 @@ pub(super) struct Probe {
     pub(super) source: IpAddr,
     pub(super) destination: IpAddr,
     pub(super) protocol: Protocol,
+    /// 0 for ICMP.
+    pub(super) port: u16,
     /// Whether to be patient about it.
     pub(super) should_answer: bool,
 }
@@ -143,8 +145,9 @@ pub(super) async fn run(
     sockets::allow_many();
     let board = Board::new(probes.len());
     let mut servers = JoinSet::new();
+    let services: BTreeSet<_> = probes.iter().map(|probe| (probe.protocol, probe.port)).collect();
     for guest in guests {
-        sockets::serve(guest, &board, &mut servers)?;
+        sockets::serve(guest, &services, &board, &mut servers)?;
     }
     let numbered: Vec<(u32, Probe)> = (0..).zip(probes.iter().copied()).collect();
     for (turn, some) in numbered.chunks(AT_ONCE).enumerate() {

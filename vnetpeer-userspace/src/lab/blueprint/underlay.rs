@@ -24,7 +24,7 @@ pub(super) fn add(topology: &Topology, record: &Record, steps: &mut Vec<Step>) {
 
 fn cable(a: (&Host, &HostRecord), b: (&Host, &HostRecord)) -> Step {
     let line = format!(
-        "link add {} mtu {UNDERLAY_MTU} type veth peer name {} mtu {UNDERLAY_MTU} netns {}",
+        "link add name {} mtu {UNDERLAY_MTU} type veth peer name {} mtu {UNDERLAY_MTU} netns {}",
         a.0.underlay_interface, b.0.underlay_interface, b.1.namespace
     );
     ip(&a.1.namespace, vec![line])
@@ -55,7 +55,7 @@ fn bridge(backbone: &str, hosts: &[(&Host, &HostRecord)], steps: &mut Vec<Step>)
 
 fn addresses(host: &Host, hosts: &[Host]) -> Vec<String> {
     let interface = &host.underlay_interface;
-    let mut lines = vec![format!("link set {interface} up")];
+    let mut lines = vec![format!("link set dev {interface} up")];
     for address in &host.underlay_addresses {
         // An address that is still being checked for duplicates cannot be a route's source.
         let nodad = if address.is_ipv6() { " nodad" } else { "" };

@@ -1,6 +1,7 @@
 //! Opens sockets in a NIC's namespace and starts the tasks that use them.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
 };
@@ -12,7 +13,7 @@ use nix::sys::{
 use tokio::{net::TcpSocket, task::JoinSet};
 
 use super::{
-    Board, Guest, PORT, Probe, Protocol, icmp,
+    Board, Guest, Probe, Protocol, icmp,
     tasks::{self, Request},
 };
 use crate::lab::{error::LabError, netns};
@@ -50,17 +51,23 @@ fn register<S, T>(
 /// Starts the servers of one NIC.
 pub(super) fn serve(
     guest: &Guest,
+    services: &BTreeSet<(Protocol, u16)>,
     board: &Board,
     servers: &mut JoinSet<()>,
 ) -> Result<(), LabError> {
-    let addresses = guest.addresses.iter().map(|address| SocketAddr::new(*address, PORT));
-    let addresses: Vec<SocketAddr> = addresses.collect();
+    let of = |protocol| -> Vec<SocketAddr> {
+        let ports = services.iter().filter(|it| it.0 == protocol).map(|it| it.1);
+        let addresses = |port| guest.addresses.iter().map(move |it| SocketAddr::new(*it, port));
+        ports.flat_map(addresses).collect()
+    };
+    let addresses = of(Protocol::Tcp);
     let listeners = open(guest, "TCP server", || addresses.iter().map(listener).collect())?;
     let listeners: Vec<TcpListener> = listeners;
     for socket in listeners {
         let socket = register(guest, "TCP server", socket, tokio::net::TcpListener::from_std)?;
         servers.spawn(tasks::serve_tcp(socket, guest.nic, board.clone()));
     }
+    let addresses = of(Protocol::Udp);
     let sockets = open(guest, "UDP server", || addresses.iter().map(datagram).collect())?;
     let sockets: Vec<UdpSocket> = sockets;
     for socket in sockets {
@@ -88,16 +95,16 @@ pub(super) fn ask(
     })?;
     let sockets: Vec<(u32, Probe, TcpSocket)> = sockets;
     for (number, probe, socket) in sockets {
-        let destination = SocketAddr::new(probe.destination, PORT);
+        let destination = SocketAddr::new(probe.destination, probe.port);
         clients.spawn(tasks::ask_tcp(socket, number, destination, board.clone()));
     }
     for is_v4 in families(guest) {
-        let requests = |protocol, port, message: fn(u32, bool) -> Vec<u8>| {
+        let requests = |protocol, message: fn(u32, bool) -> Vec<u8>| {
             let of_family = of(protocol).filter(|(_, probe)| probe.source.is_ipv4() == is_v4);
             of_family
                 .map(|(number, probe)| Request {
                     probe: *number,
-                    to: SocketAddr::new(probe.destination, port),
+                    to: SocketAddr::new(probe.destination, probe.port),
                     message: message(*number, is_v4),
                 })
                 .collect::<Vec<_>>()
@@ -107,11 +114,11 @@ pub(super) fn ask(
         let Some(source) = source.map(|(_, probe)| probe.source) else { continue };
         let socket = open(guest, "UDP client", || datagram(&SocketAddr::new(source, 0)))?;
         let socket = register(guest, "UDP client", socket, tokio::net::UdpSocket::from_std)?;
-        let datagrams = requests(Protocol::Udp, PORT, |probe, _| tasks::datagram([probe]));
+        let datagrams = requests(Protocol::Udp, |probe, _| tasks::datagram([probe]));
         clients.spawn(tasks::ask_udp(socket, datagrams, board.clone()));
         let socket = open(guest, "ICMP socket", || raw(is_v4))?;
         let socket = register(guest, "ICMP socket", socket, tokio::net::UdpSocket::from_std)?;
-        let echoes = requests(Protocol::Icmp, 0, |probe, is_v4| icmp::request(probe, is_v4).into());
+        let echoes = requests(Protocol::Icmp, |probe, is_v4| icmp::request(probe, is_v4).into());
         clients.spawn(tasks::ask_icmp(socket, echoes, board.clone()));
     }
     Ok(())
