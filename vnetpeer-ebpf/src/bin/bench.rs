@@ -23,6 +23,11 @@
     reason = "the program macros generate entry points without documentation; the functions have it"
 )]
 
+#[path = "bench/sketch.rs"]
+mod sketch;
+#[path = "bench/steps.rs"]
+mod steps;
+
 use core::hint::black_box;
 
 use aya_ebpf::{
@@ -57,8 +62,10 @@ pub struct Template {
     len: u32,
     /// How many values the varying fields take.
     count: u32,
-    /// Runs so far.
+    /// Runs so far; of a list, since its last end.
     runs: u32,
+    /// Where the list of values starts in `LISTS`.
+    first: u32,
     /// Where a 16-bit field varies, and its first value.
     at: [u16; 2],
     base: [u16; 2],
@@ -66,6 +73,8 @@ pub struct Template {
     shift: [u8; 2],
     /// How the kernel marked the packet: `PACKET_HOST` or `PACKET_OTHERHOST` in `linux/if_packet.h`.
     kind: u16,
+    /// 1 if the values come from a list, each half of a number for one field; 0 if they are computed.
+    listed: u32,
     /// The first bytes.
     words: [u64; WORDS],
 }
@@ -73,9 +82,17 @@ pub struct Template {
 #[map]
 static TEMPLATE: Array<Template> = Array::with_max_entries(1, 0);
 #[map]
+static LISTS: Array<u32> = Array::with_max_entries(1 << 20, 0);
+#[map]
 static NEXT_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[map]
 static NEXT_TC: ProgramArray = ProgramArray::with_max_entries(1, 0);
+// Arrays of their own for the empty programs: to exchange a program takes the kernel milliseconds, in
+// which whatever else runs empties the caches.
+#[map]
+static EMPTY_XDP: ProgramArray = ProgramArray::with_max_entries(1, 0);
+#[map]
+static EMPTY_TC: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// Writes the first bytes and the fields that vary.
 #[inline(always)]
@@ -89,14 +106,10 @@ fn restore(template: *mut Template, data: usize, end: usize) -> Option<()> {
         for index in 0..WORDS {
             ((data + index * 8) as *mut u64).write_unaligned((*template).words[index]);
         }
-        let runs = (*template).runs.wrapping_add(1);
-        (*template).runs = runs;
-        // Any order but the ascending one, which prefetching would reward.
-        let mixed = u64::from(runs.wrapping_mul(0x9e37_79b1) >> 16);
-        let value = ((mixed * u64::from((*template).count)) >> 16) as u16;
+        let values = next_values(template)?;
         for field in 0..2 {
             let at = usize::from((*template).at[field]) & 127;
-            let value = value << ((*template).shift[field] & 15);
+            let value = values[field] << ((*template).shift[field] & 15);
             let value = (*template).base[field].wrapping_add(value);
             // Hidden, so that the very pointer that is compared is the one that is written to.
             let field = black_box(data + at);
@@ -109,9 +122,33 @@ fn restore(template: *mut Template, data: usize, end: usize) -> Option<()> {
     Some(())
 }
 
-/// Restores the packet, then runs what is in `NEXT_XDP`.
-#[xdp]
-pub fn wrap_xdp(ctx: XdpContext) -> u32 {
+/// The next values of the two fields.
+///
+/// # Safety
+///
+/// `template` is the map's value, and only this CPU runs the benchmark.
+#[inline(always)]
+unsafe fn next_values(template: *mut Template) -> Option<[u16; 2]> {
+    // SAFETY: see above.
+    unsafe {
+        let runs = (*template).runs;
+        if (*template).listed != 0 {
+            let value = *LISTS.get((*template).first + runs)?;
+            (*template).runs = if runs + 1 < (*template).count { runs + 1 } else { 0 };
+            return Some([value as u16, (value >> 16) as u16]);
+        }
+        let runs = runs.wrapping_add(1);
+        (*template).runs = runs;
+        // Any order but the ascending one, which prefetching would reward.
+        let mixed = u64::from(runs.wrapping_mul(0x9e37_79b1) >> 16);
+        let value = ((mixed * u64::from((*template).count)) >> 16) as u16;
+        Some([value; 2])
+    }
+}
+
+/// Restores the packet, then runs what is in the array.
+#[inline(always)]
+fn run_xdp(ctx: &XdpContext, next: &ProgramArray) -> u32 {
     let Some(template) = TEMPLATE.get_ptr_mut(0) else { return xdp_action::XDP_ABORTED };
     // SAFETY: see `restore`.
     let len = unsafe { (*template).len };
@@ -125,13 +162,13 @@ pub fn wrap_xdp(ctx: XdpContext) -> u32 {
         return xdp_action::XDP_ABORTED;
     }
     // SAFETY: the program in the array takes the same context.
-    let _missing = unsafe { NEXT_XDP.tail_call(&ctx, 0) };
+    let _missing = unsafe { next.tail_call(ctx, 0) };
     xdp_action::XDP_ABORTED
 }
 
-/// Restores the packet, then runs what is in `NEXT_TC`.
-#[classifier]
-pub fn wrap_tc(ctx: TcContext) -> i32 {
+/// As [`run_xdp`] for TC.
+#[inline(always)]
+fn run_tc(ctx: &TcContext, next: &ProgramArray) -> i32 {
     let Some(template) = TEMPLATE.get_ptr_mut(0) else { return TC_ACT_SHOT };
     let skb = ctx.skb.skb;
     // SAFETY: see `restore`; the context pointer is valid while the program runs, the helpers check.
@@ -144,8 +181,32 @@ pub fn wrap_tc(ctx: TcContext) -> i32 {
         return TC_ACT_SHOT;
     }
     // SAFETY: the program in the array takes the same context.
-    let _missing = unsafe { NEXT_TC.tail_call(&ctx, 0) };
+    let _missing = unsafe { next.tail_call(ctx, 0) };
     TC_ACT_SHOT
+}
+
+/// Restores the packet, then runs what is in `NEXT_XDP`.
+#[xdp]
+pub fn wrap_xdp(ctx: XdpContext) -> u32 {
+    run_xdp(&ctx, &NEXT_XDP)
+}
+
+/// Restores the packet, then runs what is in `NEXT_TC`.
+#[classifier]
+pub fn wrap_tc(ctx: TcContext) -> i32 {
+    run_tc(&ctx, &NEXT_TC)
+}
+
+/// The same around the empty program.
+#[xdp]
+pub fn wrap_empty_xdp(ctx: XdpContext) -> u32 {
+    run_xdp(&ctx, &EMPTY_XDP)
+}
+
+/// The same around the empty program.
+#[classifier]
+pub fn wrap_empty_tc(ctx: TcContext) -> i32 {
+    run_tc(&ctx, &EMPTY_TC)
 }
 
 /// The empty program.

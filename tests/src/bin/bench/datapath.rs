@@ -10,8 +10,8 @@ use crate::{
     worlds::{self, GUEST_IFINDEX, LOCAL, Load, REMOTE, REMOTE_OVER_V6},
 };
 
-/// Interleaved rounds, of which the median counts.
-const ROUNDS: usize = 25;
+/// Interleaved rounds, of which the median counts, unless asked otherwise.
+pub(crate) const ROUNDS: usize = 25;
 /// Sizes of the networks.
 const ROUTES: [u16; 2] = [1, 1_000];
 
@@ -39,7 +39,7 @@ struct Bench {
 }
 
 /// Runs the benchmarks whose names contain `filter`.
-pub(crate) fn run(filter: &str) -> Result<Vec<Row>> {
+pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
     harness::pin()?;
     let mut harness = Harness::load()?;
     let mut kernels = Vec::new();
@@ -60,7 +60,7 @@ pub(crate) fn run(filter: &str) -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     benches.extend(least(&harness)?);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         for bench in &mut benches {
             measure(&mut harness, bench).with_context(|| bench.name.clone())?;
         }
@@ -71,9 +71,9 @@ pub(crate) fn run(filter: &str) -> Result<Vec<Row>> {
     println!(
         "harness and empty program: XDP {:.0} ns, TC {:.0} ns; {disturbed} of {} measurements \
          disturbed by other load",
-        harness.best(At::Xdp),
-        harness.best(At::Tc),
-        benches.len() * ROUNDS
+        harness.best(At::Xdp, false),
+        harness.best(At::Tc, false),
+        benches.len() * rounds
     );
     let floors = Floors { benches: &benches, shrink_tc };
     let rows = benches.iter().filter(|bench| !matches!(bench.effect, Effect::Least(_)));

@@ -1,25 +1,28 @@
 //! Measures one program on one frame, with the wrappers of `vnetpeer-bench`.
 
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+
 use anyhow::{Context as _, Result};
 use aya::{
-    Ebpf, TestRun as _,
-    maps::{Array, ProgramArray},
+    Ebpf, EbpfLoader, TestRun as _,
+    maps::{Array, Map, MapData, ProgramArray},
     programs::{Program, ProgramFd, SchedClassifier, TestRunOptions, Xdp},
 };
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
 };
+use vnetpeer_common::abi::{CACHE_WAYS, capacity};
 use vnetpeer_tests::object;
 
 use crate::worlds::Load;
 
 /// Runs per measurement: enough that the mean of whole nanoseconds is one.
-const REPEAT: u32 = 20_000;
+pub(crate) const REPEAT: u32 = 20_000;
 /// Bytes of the frame that the wrapper restores.
 const RESTORED: usize = 96;
 /// `struct Template` in `vnetpeer-ebpf/src/bin/bench.rs`.
-const TEMPLATE_LEN: usize = 24 + RESTORED;
+const TEMPLATE_LEN: usize = 32 + RESTORED;
 
 /// How much slower than at best the empty program may be in a measurement that counts.
 const DISTURBED: f64 = 1.15;
@@ -29,11 +32,34 @@ const ATTEMPTS: usize = 30;
 /// The wrappers.
 pub(crate) struct Harness {
     ebpf: Ebpf,
-    /// Best times of the empty programs so far.
-    best: [f64; 2],
+    /// Best times of the empty programs so far, with computed values and with lists.
+    best: [[f64; 2]; 2],
+    /// Values in the map of lists.
+    listed: u32,
+    /// The arrays of the wrappers: the kernel empties an array with its last descriptor.
+    arrays: Vec<ProgramArray<MapData>>,
+    /// Descriptors of the programs in the wrappers.
+    installed: [RawFd; 2],
+}
+
+/// How a program is measured.
+pub(crate) struct Way<'a> {
+    /// At which hook.
+    pub(crate) at: At,
+    /// The program.
+    pub(crate) program: &'a ProgramFd,
+    /// Its packets.
+    pub(crate) load: &'a Load,
+    /// Runs of one pass.
+    pub(crate) repeat: u32,
+    /// Passes, of which the mean counts.
+    pub(crate) passes: u32,
+    /// Measurements of which one must be undisturbed.
+    pub(crate) attempts: usize,
 }
 
 /// One measurement.
+#[derive(Clone, Copy)]
 pub(crate) struct Net {
     /// Nanoseconds per run.
     pub(crate) time: f64,
@@ -43,9 +69,12 @@ pub(crate) struct Net {
     pub(crate) disturbed: bool,
 }
 
-struct Raw {
-    time: f64,
-    action: u32,
+/// One pass.
+pub(crate) struct Raw {
+    /// Nanoseconds per run, the wrapper included.
+    pub(crate) time: f64,
+    /// The action of the last run.
+    pub(crate) action: u32,
 }
 
 /// At which hook.
@@ -58,27 +87,33 @@ pub(crate) enum At {
 }
 
 impl At {
-    fn map(self) -> &'static str {
-        if self == Self::Xdp { "NEXT_XDP" } else { "NEXT_TC" }
-    }
-
-    fn wrapper(self) -> &'static str {
-        if self == Self::Xdp { "wrap_xdp" } else { "wrap_tc" }
+    fn name(self) -> &'static str {
+        if self == Self::Xdp { "xdp" } else { "tc" }
     }
 }
 
-/// Keeps this process on the last CPU, where the least else runs.
+/// The last CPU, where the least else runs.
+pub(crate) fn cpu() -> Result<usize> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, error)| error).context("count the CPUs")?;
+    Ok(cpus - 1)
+}
+
+/// Keeps this process on that CPU.
 pub(crate) fn pin() -> Result<()> {
-    let cpus = std::thread::available_parallelism().context("count the CPUs")?.get();
     let mut set = CpuSet::new();
-    set.set(cpus - 1).context("name the last CPU")?;
+    set.set(cpu()?).context("name the last CPU")?;
     sched_setaffinity(Pid::from_raw(0), &set).context("pin to the last CPU")
 }
 
 impl Harness {
     /// Loads the wrappers and the programs that do as little as can be.
     pub(crate) fn load() -> Result<Self> {
-        let mut ebpf = Ebpf::load(&object::bench_programs()).context("load vnetpeer-bench")?;
+        let cpus = aya::util::nr_cpus().map_err(|(_, error)| error).context("count the CPUs")?;
+        let entries = u32::try_from(cpus).context("a number of CPUs")? * CACHE_WAYS;
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries("SKETCH_CACHE", entries * capacity::CACHE_SETS_V4)
+            .load(&object::bench_programs())
+            .context("load vnetpeer-bench")?;
         for (name, program) in ebpf.programs_mut() {
             match program {
                 Program::Xdp(program) => Xdp::load(program),
@@ -87,50 +122,124 @@ impl Harness {
             }
             .with_context(|| format!("load {name}"))?;
         }
-        Ok(Self { ebpf, best: [f64::INFINITY; 2] })
+        let mut arrays = Vec::new();
+        for at in [At::Xdp, At::Tc] {
+            let hook = at.name();
+            let empty = fd(ebpf.program(&format!("empty_{hook}")).context("the empty program")?)?;
+            for array in ["EMPTY", "NEXT"] {
+                let name = format!("{array}_{}", hook.to_uppercase());
+                let map = ebpf.take_map(&name).with_context(|| format!("no map {name}"))?;
+                let mut array = ProgramArray::try_from(map)?;
+                array.set(0, &empty, 0)?;
+                arrays.push(array);
+            }
+        }
+        Ok(Self { ebpf, best: [[f64::INFINITY; 2]; 2], listed: 0, arrays, installed: [-1; 2] })
+    }
+
+    /// The maps beside the wrappers.
+    pub(crate) fn map_mut(&mut self, name: &str) -> Result<&mut Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("no map {name}"))
+    }
+
+    /// Keeps a list of values that packets take, and returns where it starts.
+    pub(crate) fn keep_list(&mut self, values: &[u32]) -> Result<u32> {
+        let first = self.listed;
+        let mut lists = Array::<_, u32>::try_from(self.map_mut("LISTS")?)?;
+        for (index, value) in (first..).zip(values) {
+            lists.set(index, value, 0).context("keep a list")?;
+        }
+        self.listed += u32::try_from(values.len()).context("a short list")?;
+        Ok(first)
     }
 
     /// One of the programs that do as little as can be.
     pub(crate) fn least(&self, at: At, name: &str) -> Result<ProgramFd> {
-        let name = format!("{name}_{}", if at == At::Xdp { "xdp" } else { "tc" });
+        let name = format!("{name}_{}", at.name());
         fd(self.ebpf.program(&name).with_context(|| format!("no program {name}"))?)
     }
 
     /// Nanoseconds per run of `program` on `load`, net of the empty program.
+    pub(crate) fn measure(&mut self, at: At, program: &ProgramFd, load: &Load) -> Result<Net> {
+        let way = Way { at, program, load, repeat: REPEAT, passes: 1, attempts: ATTEMPTS };
+        self.measure_after(&way, |_| Ok(()))
+    }
+
+    /// As [`Self::measure`], with a preparation before each pass.
     ///
     /// The empty program runs right before and right after. Where either run is slower than the best
     /// so far by more than [`DISTURBED`], something else used the core, and the measurement is
-    /// repeated; the last of [`ATTEMPTS`] counts in any case.
-    pub(crate) fn measure(&mut self, at: At, program: &ProgramFd, load: &Load) -> Result<Net> {
-        let empty = self.least(at, "empty")?;
+    /// repeated; the last of all attempts counts in any case.
+    pub(crate) fn measure_after(
+        &mut self,
+        way: &Way<'_>,
+        mut prepare: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<Net> {
+        self.install(way.at, way.program)?;
         let mut attempt = 0;
         loop {
-            let before = self.raw(at, &empty, load)?;
-            let time = self.raw(at, program, load)?;
-            let after = self.raw(at, &empty, load)?;
-            let best = &mut self.best[usize::from(at == At::Tc)];
-            *best = best.min(before.time).min(after.time);
+            let before = self.empty(way.at, way.load)?;
+            let (mut sum, mut action) = (0.0, 0);
+            for _ in 0..way.passes {
+                prepare(self)?;
+                let pass = self.raw(way.at, way.program, way.load, way.repeat)?;
+                sum += pass.time;
+                action = pass.action;
+            }
+            let after = self.empty(way.at, way.load)?;
+            let best = self.best_mut(way.at, way.load.list.is_some());
+            *best = best.min(before).min(after);
             attempt += 1;
-            let disturbed = before.time.max(after.time) > *best * DISTURBED;
-            if !disturbed || attempt == ATTEMPTS {
-                let net = time.time - f64::midpoint(before.time, after.time);
-                return Ok(Net { time: net, action: time.action, disturbed });
+            let disturbed = before.max(after) > *best * DISTURBED;
+            if !disturbed || attempt >= way.attempts {
+                let time = sum / f64::from(way.passes);
+                let net = time - f64::midpoint(before, after);
+                return Ok(Net { time: net, action, disturbed });
             }
         }
     }
 
-    /// Nanoseconds per run of the wrapper and the empty program, at best.
-    pub(crate) fn best(&self, at: At) -> f64 {
-        self.best[usize::from(at == At::Tc)]
+    fn best_mut(&mut self, at: At, listed: bool) -> &mut f64 {
+        &mut self.best[usize::from(at == At::Tc)][usize::from(listed)]
     }
 
-    fn raw(&mut self, at: At, program: &ProgramFd, load: &Load) -> Result<Raw> {
-        let map = self.ebpf.map_mut(at.map()).context("the map of programs")?;
-        ProgramArray::try_from(map)?.set(0, program, 0)?;
-        let map = self.ebpf.map_mut("TEMPLATE").context("the template")?;
-        Array::<_, [u8; TEMPLATE_LEN]>::try_from(map)?.set(0, template(load), 0)?;
-        let wrapper = self.ebpf.program(at.wrapper()).context("the wrapper")?;
-        repeat(wrapper, &load.frame, REPEAT)
+    /// Nanoseconds per run of the wrapper and the empty program, at best.
+    pub(crate) fn best(&self, at: At, listed: bool) -> f64 {
+        self.best[usize::from(at == At::Tc)][usize::from(listed)]
+    }
+
+    /// Puts a program into the wrapper of its hook, unless it is there.
+    fn install(&mut self, at: At, program: &ProgramFd) -> Result<()> {
+        let hook = usize::from(at == At::Tc);
+        let descriptor = program.as_fd().as_raw_fd();
+        if self.installed[hook] != descriptor {
+            self.arrays[2 * hook + 1].set(0, program, 0).context("install a program")?;
+            self.installed[hook] = descriptor;
+        }
+        Ok(())
+    }
+
+    /// One pass, the wrapper included.
+    pub(crate) fn raw(
+        &mut self,
+        at: At,
+        program: &ProgramFd,
+        load: &Load,
+        runs: u32,
+    ) -> Result<Raw> {
+        self.install(at, program)?;
+        self.run(&format!("wrap_{}", at.name()), load, runs)
+    }
+
+    /// Nanoseconds per run of the wrapper and the empty program.
+    fn empty(&mut self, at: At, load: &Load) -> Result<f64> {
+        Ok(self.run(&format!("wrap_empty_{}", at.name()), load, REPEAT)?.time)
+    }
+
+    fn run(&mut self, wrapper: &str, load: &Load, runs: u32) -> Result<Raw> {
+        let template = template(load);
+        Array::<_, [u8; TEMPLATE_LEN]>::try_from(self.map_mut("TEMPLATE")?)?.set(0, template, 0)?;
+        repeat(self.ebpf.program(wrapper).context("the wrapper")?, &load.frame, runs)
     }
 
     /// Nanoseconds per run of a program without wrapper on a packet that it makes shorter each time.
@@ -167,8 +276,9 @@ fn repeat(program: &Program, frame: &[u8], repeat: u32) -> Result<Raw> {
 fn template(load: &Load) -> [u8; TEMPLATE_LEN] {
     let mut bytes = Vec::with_capacity(TEMPLATE_LEN);
     bytes.extend(u32::try_from(load.frame.len()).unwrap_or(u32::MAX).to_ne_bytes());
-    bytes.extend(u32::from(load.count).to_ne_bytes());
+    bytes.extend(load.count.to_ne_bytes());
     bytes.extend([0; 4]);
+    bytes.extend(load.list.unwrap_or(0).to_ne_bytes());
     for field in load.fields {
         bytes.extend(field.at.to_ne_bytes());
     }
@@ -177,6 +287,7 @@ fn template(load: &Load) -> [u8; TEMPLATE_LEN] {
     }
     bytes.extend(load.fields.map(|field| field.shift));
     bytes.extend(load.kind.to_ne_bytes());
+    bytes.extend(u32::from(load.list.is_some()).to_ne_bytes());
     bytes.extend(&load.frame[..RESTORED]);
     bytes.try_into().expect("the template's length")
 }

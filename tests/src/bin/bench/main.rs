@@ -1,4 +1,4 @@
-//! `bench [NAME] [--json FILE]`: measures what the name selects, all by default.
+//! `bench [NAME] [--json FILE] [--rounds NUMBER]`: measures what the name selects, all by default.
 //!
 //! Prints a table, and writes a list of `{name, unit, median, min, max, rounds, floor, baseline}` if
 //! asked to. `docs/benchmarks.md` tells the method and what the numbers are not.
@@ -7,6 +7,7 @@
 
 mod datapath;
 mod harness;
+mod policy;
 mod report;
 mod worlds;
 
@@ -25,16 +26,23 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (mut name, mut json) = (None, None);
+    const USAGE: &str = "usage: bench [NAME] [--json FILE] [--rounds NUMBER]";
+    let (mut name, mut json, mut rounds) = (None, None, None);
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => json = Some(arguments.next().context("--json needs a file")?),
+            "--rounds" => {
+                let number = arguments.next().context("--rounds needs a number")?;
+                rounds = Some(number.parse().context("--rounds needs a number")?);
+            }
             _ if name.is_none() && !argument.starts_with('-') => name = Some(argument),
-            _ => bail!("usage: bench [NAME] [--json FILE]"),
+            _ => bail!(USAGE),
         }
     }
-    let rows = datapath::run(name.as_deref().unwrap_or(""))?;
+    let name = name.as_deref().unwrap_or("");
+    let mut rows = datapath::run(name, rounds.unwrap_or(datapath::ROUNDS))?;
+    rows.extend(policy::run(name, rounds.unwrap_or(policy::ROUNDS))?);
     if rows.is_empty() {
         bail!("no benchmark has that in its name");
     }

@@ -21,17 +21,17 @@ use vnetpeer_tests::{
 };
 
 /// The machine that sends and receives.
-const GUEST: world::Vm = TENANT_A_VM1;
+pub(crate) const GUEST: world::Vm = TENANT_A_VM1;
 
 /// A spoke with one prefix per route.
 pub(crate) struct Spoke {
-    vnet: VnetId,
+    pub(crate) vnet: VnetId,
     /// Second octet of the IPv4 prefixes, second group of the IPv6 ones.
     net: u8,
     /// Its machines' numbers start here; the low 16 bits count.
     first_nic: u32,
-    host: VtepId,
-    out: LinkId,
+    pub(crate) host: VtepId,
+    pub(crate) out: LinkId,
     back: LinkId,
 }
 
@@ -64,13 +64,17 @@ pub(crate) const REMOTE_OVER_V6: Spoke = Spoke {
 };
 
 /// A frame, and where it varies from run to run.
+#[derive(Clone)]
 pub(crate) struct Load {
     /// The first frame.
     pub(crate) frame: Vec<u8>,
     /// What varies.
     pub(crate) fields: [Field; 2],
     /// How many values the fields take.
-    pub(crate) count: u16,
+    pub(crate) count: u32,
+    /// Where the list of values starts, if they come from one: the lower half of each is for the first
+    /// field.
+    pub(crate) list: Option<u32>,
     /// How the kernel marked the packet when it came in.
     pub(crate) kind: u16,
 }
@@ -93,13 +97,13 @@ const PACKET_OTHERHOST: u16 = 3;
 
 impl Spoke {
     /// One address in each /29, the smallest subnet that Azure has.
-    fn v4(&self, index: u16) -> Ipv4Addr {
+    pub(crate) fn v4(&self, index: u16) -> Ipv4Addr {
         let [high, low] = (4 + (index << 3)).to_be_bytes();
         Ipv4Addr::new(10, self.net, high, low)
     }
 
     /// One address in each /64, the only subnet that Azure has.
-    fn v6(&self, index: u16) -> Ipv6Addr {
+    pub(crate) fn v6(&self, index: u16) -> Ipv6Addr {
         Ipv6Addr::new(0xfd00, u16::from(self.net), 0, index, 0, 0, 0, 4)
     }
 
@@ -112,7 +116,8 @@ impl Spoke {
         }
     }
 
-    fn nic(&self, index: u16) -> NicId {
+    /// The NIC behind a route.
+    pub(crate) fn nic(&self, index: u16) -> NicId {
         NicId(self.first_nic + u32::from(index))
     }
 
@@ -172,7 +177,7 @@ impl Spoke {
             if v6 { Packet::v6(GUEST.v6, self.v6(0)) } else { Packet::v4(GUEST.v4, self.v4(0)) };
         let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
         let field = Self::field(if v6 { 38 } else { 30 }, v6);
-        Load { frame, fields: [field, field], count, kind: PACKET_OTHERHOST }
+        Load { frame, fields: [field; 2], count: count.into(), list: None, kind: PACKET_OTHERHOST }
     }
 
     /// A packet of a machine of the spoke to the guest, as its host sends it. The overlay source and
@@ -189,7 +194,7 @@ impl Spoke {
         let source = Self::field(outer_len + if v6 { 22 } else { 26 }, v6);
         let base = u16::try_from(self.first_nic).expect("below 65,536");
         let nic = Field { at: outer_len + 10, base, shift: 0 };
-        Load { frame, fields: [source, nic], count, kind: PACKET_HOST }
+        Load { frame, fields: [source, nic], count: count.into(), list: None, kind: PACKET_HOST }
     }
 }
 
@@ -216,7 +221,7 @@ pub(crate) fn spoofed(v6: bool) -> Load {
     };
     let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
     let unchanged = Field { at: 30, base: u16::from_be_bytes([frame[30], frame[31]]), shift: 0 };
-    Load { frame, fields: [unchanged; 2], count: 1, kind: PACKET_OTHERHOST }
+    Load { frame, fields: [unchanged; 2], count: 1, list: None, kind: PACKET_OTHERHOST }
 }
 
 /// The interface that the guest is behind.

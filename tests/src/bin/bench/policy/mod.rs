@@ -1,0 +1,269 @@
+//! `policy/…`: the flow cache, the flow table and the classifier, and beside them what other programs
+//! need for the same effect.
+
+mod beside;
+mod cases;
+mod flows;
+mod instance;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use aya::programs::ProgramFd;
+use vnetpeer_common::abi::capacity;
+use vnetpeer_tests::world::World;
+
+use self::{
+    cases::{Before, Case, List, Subject},
+    instance::Instance,
+};
+use crate::{
+    harness::{self, At, Harness, REPEAT, Way},
+    report::{Row, median},
+    worlds::{self, GUEST, LOCAL, Load},
+};
+
+/// Interleaved rounds, of which the median counts, unless asked otherwise.
+pub(crate) const ROUNDS: usize = 9;
+/// Measurements of which one must be undisturbed.
+const ATTEMPTS: usize = 6;
+/// How much longer than the sketch a hit may take.
+const SKETCH_RATIO: f64 = 1.3;
+const XDP_DROP: u32 = 1;
+/// The slot of the receiver on this host.
+const RECEIVER_SLOT: u32 = 200;
+
+/// Runs the benchmarks whose names contain `filter`, so many times each.
+pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
+    let mut cases = cases::all();
+    let compared: Vec<String> = cases
+        .iter()
+        .filter(|case| case.name.contains(filter))
+        .filter_map(|case| case.beside.clone())
+        .collect();
+    cases.retain(|case| case.name.contains(filter) || compared.contains(&case.name));
+    if cases.is_empty() {
+        return Ok(Vec::new());
+    }
+    harness::pin()?;
+    let mut setup = Setup::new()?;
+    let mut benches: Vec<Bench> =
+        cases.into_iter().map(|case| setup.bench(case)).collect::<Result<_>>()?;
+    for bench in &mut benches {
+        setup.check(bench).with_context(|| bench.case.name.clone())?;
+    }
+    for _ in 0..rounds {
+        for bench in &mut benches {
+            setup.measure(bench).with_context(|| bench.case.name.clone())?;
+        }
+    }
+    let disturbed: usize = benches.iter().map(|bench| bench.disturbed).sum();
+    println!(
+        "harness and empty program, flows from lists: XDP {:.0} ns, TC {:.0} ns; {disturbed} of {} \
+         measurements disturbed by other load",
+        setup.harness.best(At::Xdp, true),
+        setup.harness.best(At::Tc, true),
+        benches.len() * rounds
+    );
+    Ok(rows(&benches))
+}
+
+/// A case, ready to run.
+struct Bench {
+    case: Case,
+    program: ProgramFd,
+    load: Load,
+    times: Vec<f64>,
+    disturbed: usize,
+}
+
+/// All that is loaded.
+struct Setup {
+    harness: Harness,
+    /// For packets to NICs of this host and of another. A flow between two NICs of this host takes two
+    /// entries, so one table of the default size has no room for all.
+    instances: [Instance; 2],
+    lists: Lists,
+}
+
+/// Where each list starts, and its flows.
+type Lists = BTreeMap<List, (u32, Vec<u32>)>;
+
+impl Setup {
+    fn new() -> Result<Self> {
+        let sets = [capacity::CACHE_SETS_V4, capacity::CACHE_SETS_V6];
+        let mut image = world().image();
+        let config = image.config.get_mut(&0).context("the settings")?;
+        config.cache_mask = sets.map(|sets| sets - 1);
+        let instances = [Instance::load(&image)?, Instance::load(&image)?];
+        let mut harness = Harness::load()?;
+        let mut lists = BTreeMap::new();
+        for list in List::ALL {
+            let flows = list.flows(sets);
+            lists.insert(list, (harness.keep_list(&flows)?, flows));
+        }
+        beside::prepare_sketch(&mut harness)?;
+        beside::fill_rules(&mut harness)?;
+        beside::fill_hash(&mut harness, &lists[&List::Local].1)?;
+        Ok(Self { harness, instances, lists })
+    }
+
+    fn bench(&self, case: Case) -> Result<Bench> {
+        let (first, _) = self.lists[&case.list];
+        let load = flows::load(case.spoke(), case.v6, first, case.count, case.port);
+        let instance = &self.instances[usize::from(case.remote)];
+        let program = match case.subject {
+            Subject::Beside(name) => self.harness.least(case.at, name)?,
+            Subject::Product if case.at == At::Xdp => instance.program("vnp_xdp_out")?,
+            Subject::Product => instance.program("vnp_tc_out")?,
+        };
+        Ok(Bench { case, program, load, times: Vec::new(), disturbed: 0 })
+    }
+
+    /// Shows that the packets go the way that is measured.
+    fn check(&mut self, bench: &Bench) -> Result<()> {
+        let case = &bench.case;
+        let count = u64::from(case.count);
+        let Self { harness, instances, lists } = self;
+        let instance = &mut instances[usize::from(case.remote)];
+        prepare(harness, instance, lists, bench)?;
+        match case.before {
+            Before::Warm => {
+                instance.disconnect(case.at)?;
+                let earlier = instance.metered()?;
+                pass(harness, bench)?;
+                let hits = instance.metered()? - earlier;
+                instance.connect()?;
+                if case.list == List::AnyEncap {
+                    println!("{}: {hits} of {count} packets hit", case.name);
+                } else {
+                    ensure!(hits == count, "{hits} of {count} packets hit");
+                }
+            }
+            Before::Cache => {
+                let earlier = beside::counted(harness)?;
+                pass(harness, bench)?;
+                let hits = beside::counted(harness)? - earlier;
+                ensure!(hits == count, "{hits} of {count} packets hit");
+            }
+            Before::Forget { .. } => {
+                let earlier = [GUEST.slot(), RECEIVER_SLOT].map(|slot| instance.opened(slot));
+                let action = pass(harness, bench)?;
+                let wanted = if action == XDP_DROP { 0 } else { count };
+                let wanted = [wanted, if case.remote { 0 } else { wanted }];
+                for ((slot, earlier), wanted) in
+                    [GUEST.slot(), RECEIVER_SLOT].into_iter().zip(earlier).zip(wanted)
+                {
+                    let opened = instance.opened(slot)? - earlier?;
+                    ensure!(opened == wanted, "slot {slot}: {opened} flows opened, not {wanted}");
+                }
+            }
+            Before::NewEpoch | Before::Nothing | Before::Empty => {}
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, bench: &mut Bench) -> Result<()> {
+        let case = &bench.case;
+        let way = Way {
+            at: case.at,
+            program: &bench.program,
+            load: &bench.load,
+            repeat: if case.once { case.count } else { case.count.max(REPEAT) },
+            passes: if case.once { REPEAT.div_ceil(case.count) } else { 1 },
+            attempts: ATTEMPTS,
+        };
+        let (instance, lists) = (&mut self.instances[usize::from(case.remote)], &self.lists);
+        let net =
+            self.harness.measure_after(&way, |harness| prepare(harness, instance, lists, bench))?;
+        let action = case.action;
+        ensure!(net.action == action, "action {}, not {action}", net.action);
+        bench.times.push(net.time);
+        bench.disturbed += usize::from(net.disturbed);
+        Ok(())
+    }
+}
+
+/// Sends every flow once; returns the last action.
+fn pass(harness: &mut Harness, bench: &Bench) -> Result<u32> {
+    let case = &bench.case;
+    Ok(harness.raw(case.at, &bench.program, &bench.load, case.count)?.action)
+}
+
+/// Prepares one pass.
+fn prepare(
+    harness: &mut Harness,
+    instance: &mut Instance,
+    lists: &Lists,
+    bench: &Bench,
+) -> Result<()> {
+    let case = &bench.case;
+    let port = u32::from(case.port) << 16;
+    let (_, flows) = &lists[&case.list];
+    let flows = &flows[..usize::try_from(case.count)?];
+    let spoke = case.spoke();
+    match case.before {
+        Before::Nothing => {}
+        Before::Warm => {
+            // What was cached before must not expire while it is measured.
+            instance.raise_epoch()?;
+            set_filters(instance, 0, 10)?;
+            pass(harness, bench)?;
+        }
+        Before::NewEpoch => {
+            // Sent once more, so that the flows are there and alive.
+            instance.raise_epoch()?;
+            set_filters(instance, 0, 10)?;
+            pass(harness, bench)?;
+            instance.raise_epoch()?;
+        }
+        Before::Cache => beside::cache(harness, spoke, flows)?,
+        Before::Empty => beside::forget(harness, flows.iter().map(|flow| flow + port))?,
+        Before::Forget { groups, size } => {
+            set_filters(instance, groups, size)?;
+            instance.forget(flows.iter().map(|flow| flows::sent(spoke, flow + port)))?;
+            if !case.remote {
+                instance.forget(flows.iter().map(|flow| flows::received(spoke, flow + port)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives the sender and the receiver so many groups of so many rules each.
+fn set_filters(instance: &mut Instance, groups: usize, size: u32) -> Result<()> {
+    let [sender, receiver] = rules::filters(groups, size);
+    instance.set_filter(GUEST.slot(), sender)?;
+    instance.set_filter(RECEIVER_SLOT, receiver)
+}
+
+/// The benchmark network with one route, and all security groups.
+fn world() -> World {
+    let mut world = worlds::world(1);
+    if let Some(receiver) = world.nics.get_mut(&LOCAL.nic(0)) {
+        receiver.slot = RECEIVER_SLOT;
+    }
+    let [sender, receiver] = rules::filters(0, 10);
+    world.filters.extend([(GUEST.slot(), sender), (RECEIVER_SLOT, receiver)]);
+    world.policies = rules::all();
+    world
+}
+
+/// The results. Hits stand beside the sketch with as many flows, and may take 1.3 times as long.
+fn rows(benches: &[Bench]) -> Vec<Row> {
+    let time = |name: &String| {
+        let found = benches.iter().find(|bench| bench.case.name == *name);
+        found.map(|bench| median(&bench.times))
+    };
+    let row = |bench: &Bench| {
+        let floor = bench.case.beside.as_ref().and_then(time);
+        Row {
+            name: bench.case.name.clone(),
+            rounds: bench.times.clone(),
+            floor,
+            target: bench.case.target.or(floor.map(|floor| floor * SKETCH_RATIO)),
+        }
+    };
+    benches.iter().map(row).collect()
+}
