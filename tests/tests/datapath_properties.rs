@@ -287,11 +287,11 @@ fn flows_that_differ_little_spread_over_the_cache() {
     let key = |remote: V4, ports, nic| V4::key_hash(&V4::key(here, remote, ports, nic));
     let key6 = |remote: V6, ports| V6::key_hash(&V6::key(v6(1), remote, ports, 0x106));
     let fields: [(&str, usize); 6] = [
-        ("local ports", spread(&|n| key(here, local(n) | 443, 0x106))),
-        ("remote ports", spread(&|n| key(here, local(443) | n, 0x106))),
+        ("local ports", spread(&|n| key(here, local(n) + 443, 0x106))),
+        ("remote ports", spread(&|n| key(here, local(443) + n, 0x106))),
         ("remote addresses", spread(&|n| key(V4::from_bits(n), 443, 0x106))),
         ("NICs", spread(&|n| key(here, 443, n << 8 | 6))),
-        ("local ports, IPv6", spread(&|n| key6(v6(2), local(n) | 443))),
+        ("local ports, IPv6", spread(&|n| key6(v6(2), local(n) + 443))),
         ("remote addresses, IPv6", spread(&|n| key6(v6(n), 443))),
     ];
     for (name, sets) in fields {

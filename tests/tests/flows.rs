@@ -1,5 +1,6 @@
 //! The flow table and the cache in front of it, over many packets: the cache decides nothing, and the
 //! table says the same on the host and in the kernel.
+#![expect(clippy::expect_used, reason = "a test that cannot go on panics, with the place where")]
 
 use std::{collections::BTreeMap, sync::Barrier};
 

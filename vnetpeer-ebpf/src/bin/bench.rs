@@ -7,6 +7,10 @@
 #![no_std]
 #![no_main]
 #![expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key or value that is passed by value is copied to the stack"
+)]
+#![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
@@ -107,9 +111,9 @@ fn restore(template: *mut Template, data: usize, end: usize) -> Option<()> {
             ((data + index * 8) as *mut u64).write_unaligned((*template).words[index]);
         }
         let values = next_values(template)?;
-        for field in 0..2 {
+        for (field, value) in values.into_iter().enumerate() {
             let at = usize::from((*template).at[field]) & 127;
-            let value = values[field] << ((*template).shift[field] & 15);
+            let value = value << ((*template).shift[field] & 15);
             let value = (*template).base[field].wrapping_add(value);
             // Hidden, so that the very pointer that is compared is the one that is written to.
             let field = black_box(data + at);

@@ -1,6 +1,6 @@
 //! Flows: who may talk, decided once per connection and remembered.
 //!
-//! [`admit`] asks the flow table, which is the truth, and judges the first packet of a flow by the
+//! [`admit()`] asks the flow table, which is the truth, and judges the first packet of a flow by the
 //! NIC's policies. [`cache`] remembers for a second at most what the whole path decided, so that the
 //! packets between cost one lookup; it decides nothing itself.
 
