@@ -157,8 +157,10 @@ fn one(
     assert_eq!(kernel.take_events(), host.events, "{}", about());
 }
 
-/// Whether the frame is a super-frame that would be sent to another host.
+/// Whether the frame is a super-frame that would be sent to another host. The trial sees every frame,
+/// so that it knows at least the flows and fragments that the run knows.
 fn leaves_as_super_frame(trial: &HostTables, place: Place, hook: Hook, bytes: &[u8]) -> bool {
     let is_super_frame = matches!(hook, Hook::Tc(skb) if skb.gso_size != 0);
-    is_super_frame && matches!(run::host(trial, place, hook, bytes).verdict, Verdict::Transmit(_))
+    let verdict = run::host(trial, place, hook, bytes).verdict;
+    is_super_frame && matches!(verdict, Verdict::Transmit(_))
 }
