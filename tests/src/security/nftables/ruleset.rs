@@ -204,7 +204,7 @@ fn upper(family: &str, rule: &SecurityRule) -> String {
     let ports = [("sport", &rule.source.ports), ("dport", &rule.destination.ports)];
     let named: Vec<String> = ports
         .into_iter()
-        .filter(|(_, ranges)| ranges.as_slice() != [0..=u16::MAX])
+        .filter(|(_, ranges)| !ranges.contains(&(0..=u16::MAX)))
         .map(|(field, ranges)| format!("th {field} {{ {} }}", port_set(ranges)))
         .collect();
     let protocol = match rule.protocol {
