@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Also write the results to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Interleaved rounds, of which the median counts.
+    #[arg(long, value_name = "NUMBER")]
+    rounds: Option<u32>,
 }
 
 /// Builds everything optimised and becomes the benchmark program.
@@ -27,6 +30,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     bench.args(&args.name);
     if let Some(file) = &args.json {
         bench.arg("--json").arg(file);
+    }
+    if let Some(rounds) = args.rounds {
+        bench.arg("--rounds").arg(rounds.to_string());
     }
     match shell::replace(&mut bench)? {}
 }

@@ -198,6 +198,7 @@ impl Floors<'_> {
         let extra = self.extra(bench);
         Row {
             name: bench.name.clone(),
+            unit: "ns",
             rounds: bench.times.iter().map(|time| time - extra).collect(),
             floor: Some(self.floor(bench)),
             target,

@@ -1,15 +1,18 @@
 //! Measures one program on one frame, with the wrappers of `vnetpeer-bench`.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::{
+    fs::File,
+    os::fd::{AsFd as _, AsRawFd as _, RawFd},
+};
 
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf, EbpfLoader, TestRun as _,
     maps::{Array, Map, MapData, ProgramArray},
-    programs::{Program, ProgramFd, SchedClassifier, TestRunOptions, Xdp},
+    programs::{Program, ProgramFd, SchedClassifier, TestRunOptions, Xdp, XdpMode},
 };
 use nix::{
-    sched::{CpuSet, sched_setaffinity},
+    sched::{CloneFlags, CpuSet, sched_setaffinity, unshare},
     unistd::Pid,
 };
 use vnetpeer_common::abi::{CACHE_WAYS, capacity};
@@ -40,6 +43,7 @@ pub(crate) struct Harness {
     arrays: Vec<ProgramArray<MapData>>,
     /// Descriptors of the programs in the wrappers.
     installed: [RawFd; 2],
+    _namespaces: Vec<File>,
 }
 
 /// How a program is measured.
@@ -122,6 +126,7 @@ impl Harness {
             }
             .with_context(|| format!("load {name}"))?;
         }
+        let namespaces = attach(&mut ebpf)?;
         let mut arrays = Vec::new();
         for at in [At::Xdp, At::Tc] {
             let hook = at.name();
@@ -134,7 +139,14 @@ impl Harness {
                 arrays.push(array);
             }
         }
-        Ok(Self { ebpf, best: [[f64::INFINITY; 2]; 2], listed: 0, arrays, installed: [-1; 2] })
+        Ok(Self {
+            ebpf,
+            best: [[f64::INFINITY; 2]; 2],
+            listed: 0,
+            arrays,
+            installed: [-1; 2],
+            _namespaces: namespaces,
+        })
     }
 
     /// The maps beside the wrappers.
@@ -254,6 +266,20 @@ impl Harness {
         }
         Ok(crate::report::median(&times))
     }
+}
+
+/// Attaches the XDP wrappers, each to the loopback device of a network namespace of its own, which is
+/// down. Otherwise the kernel would announce and forget a program around every test run, which takes
+/// milliseconds, and whatever else runs meanwhile would empty the caches.
+fn attach(ebpf: &mut Ebpf) -> Result<Vec<File>> {
+    let mut namespaces = Vec::new();
+    for name in ["wrap_xdp", "wrap_empty_xdp"] {
+        unshare(CloneFlags::CLONE_NEWNET).context("make a network namespace")?;
+        namespaces.push(File::open("/proc/thread-self/ns/net").context("keep the namespace")?);
+        let program = ebpf.program_mut(name).with_context(|| format!("no program {name}"))?;
+        <&mut Xdp>::try_from(program)?.attach("lo", XdpMode::Skb).context("attach a wrapper")?;
+    }
+    Ok(namespaces)
 }
 
 /// The file descriptor of a loaded program.

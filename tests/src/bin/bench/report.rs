@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 pub(crate) struct Row {
     /// Path of the benchmark.
     pub(crate) name: String,
-    /// Net of the empty program, one value per round.
+    /// Unit of the values: `ns` per packet, net of the empty program, or another.
+    pub(crate) unit: &'static str,
+    /// One value per round.
     pub(crate) rounds: Vec<f64>,
     /// The least that any program with this effect costs, measured beside it.
     pub(crate) floor: Option<f64>,
@@ -46,24 +48,36 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 /// For people.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<44} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-        "ns per packet, net of the empty program", "median", "min", "max", "floor", "target"
+        "{:<44} {:>5} {:>8} {:>8} {:>8} {:>8} {:>6} {:>8}\n",
+        "ns: per packet, net of the empty program",
+        "unit",
+        "median",
+        "min",
+        "max",
+        "floor",
+        "ratio",
+        "target"
     );
-    let or_dash = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.0}"));
+    let or_dash = |value: Option<f64>, digits| {
+        value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
+    };
     for row in rows {
         let mark = match row.target {
             Some(target) if row.median() > target => "  over",
             _ => "",
         };
+        let digits = usize::from(row.unit == "ms" && row.median() < 100.0) * 2;
         let _ = writeln!(
             text,
-            "{:<44} {:>8.0} {:>8.0} {:>8.0} {:>8} {:>8}{mark}",
+            "{:<44} {:>5} {:>8.digits$} {:>8.digits$} {:>8.digits$} {:>8} {:>6} {:>8}{mark}",
             row.name,
+            row.unit,
             row.median(),
             row.min(),
             row.max(),
-            or_dash(row.floor),
-            or_dash(row.target)
+            or_dash(row.floor, 0),
+            or_dash(row.floor.filter(|floor| *floor > 0.0).map(|floor| row.median() / floor), 2),
+            or_dash(row.target, 0)
         );
     }
     text
@@ -76,7 +90,7 @@ pub(crate) fn json(rows: &[Row]) -> String {
         .map(|row| {
             json!({
                 "name": row.name,
-                "unit": "ns",
+                "unit": row.unit,
                 "median": row.median(),
                 "min": row.min(),
                 "max": row.max(),

@@ -13,10 +13,12 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 use vnetpeer_common::{
-    abi::{CACHE_WAYS, Cached4, FlowKey4, capacity},
+    abi::{Action, CACHE_WAYS, Cached4, FlowKey4, capacity},
     datapath::Address as _,
     types::{Mac, V4},
 };
+
+use crate::steps;
 
 /// The NIC behind an interface.
 #[derive(Clone, Copy)]
@@ -52,6 +54,9 @@ static SKETCH_PORTS: Array<Port> = Array::with_max_entries(1_024, 0);
 #[map]
 static SKETCH_CACHE: Array<Cached4> =
     Array::with_max_entries(capacity::CACHE_SETS_V4 * CACHE_WAYS, 0);
+/// What becomes of new flows.
+#[map]
+static SKETCH_NEW: Array<Action> = Array::with_max_entries(1, 0);
 #[map]
 static SKETCH_METERS: PerCpuArray<[u64; 2]> = PerCpuArray::with_max_entries(1_024, 0);
 #[map]
@@ -83,9 +88,17 @@ unsafe fn write<T>(address: usize, value: T) {
     unsafe { (address as *mut T).write_unaligned(value) }
 }
 
-/// Checks the packet and finds its flow.
+/// A packet that was checked.
+struct Checked {
+    key: FlowKey4,
+    epoch: u32,
+    /// Bytes of the IP packet.
+    len: u16,
+}
+
+/// Parses the packet and checks its sender.
 #[inline(always)]
-fn hit(ctx: &XdpContext) -> Option<&'static Cached4> {
+fn check(ctx: &XdpContext) -> Option<Checked> {
     let (data, end) = (ctx.data(), ctx.data_end());
     if data + HEADERS > end {
         return None;
@@ -98,63 +111,110 @@ fn hit(ctx: &XdpContext) -> Option<&'static Cached4> {
             && read::<u8>(data + 14) == 0x45
             && read::<u16>(data + 20) & 0x3fff_u16.to_be() == 0;
         let protocol = read::<u8>(data + 23);
-        let addresses = read::<u64>(data + 26);
-        if mac != port.mac
-            || !plain
-            || (protocol != 6 && protocol != 17)
-            || addresses as u32 != port.ipv4
-        {
+        let local = read::<u32>(data + 26);
+        let known = protocol == 6 || protocol == 17;
+        if mac != port.mac || !plain || !known || local != port.ipv4 {
             return None;
         }
-        let ports = u32::from_be(read::<u32>(data + 34));
-        let nic_protocol = port.nic | u32::from(protocol);
         let key = FlowKey4 {
-            local: addresses as u32,
-            remote: (addresses >> 32) as u32,
-            ports,
-            nic_protocol,
+            local,
+            remote: read::<u32>(data + 30),
+            ports: u32::from_be(read::<u32>(data + 34)),
+            nic_protocol: port.nic | u32::from(protocol),
         };
-        let set = bpf_get_smp_processor_id() * capacity::CACHE_SETS_V4
-            + (V4::key_hash(&key) & (capacity::CACHE_SETS_V4 - 1));
-        for way in 0..CACHE_WAYS {
-            let entry = SKETCH_CACHE.get(set * CACHE_WAYS + way)?;
-            if entry.key == key && entry.action.epoch == port.epoch {
-                let meter = SKETCH_METERS.get_ptr_mut(entry.action.link.0)?;
-                (*meter)[0] += 1;
-                (*meter)[1] += u64::from(u16::from_be(read::<u16>(data + 16)));
-                return Some(entry);
-            }
+        Some(Checked { key, epoch: port.epoch, len: u16::from_be(read::<u16>(data + 16)) })
+    }
+}
+
+/// Index of the first way of a flow's set.
+#[inline(always)]
+fn first_way(key: &FlowKey4) -> u32 {
+    // SAFETY: no arguments.
+    let shard = unsafe { bpf_get_smp_processor_id() } * capacity::CACHE_SETS_V4;
+    (shard + (V4::key_hash(key) & (capacity::CACHE_SETS_V4 - 1))) * CACHE_WAYS
+}
+
+/// Finds a flow in the cache.
+#[inline(always)]
+fn find(checked: &Checked) -> Option<&'static Cached4> {
+    let first = first_way(&checked.key);
+    for way in 0..CACHE_WAYS {
+        let entry = SKETCH_CACHE.get(first + way)?;
+        if entry.key == checked.key && entry.action.epoch == checked.epoch {
+            return Some(entry);
         }
     }
     None
 }
 
+/// Counts the packet and its bytes.
+#[inline(always)]
+fn count(checked: &Checked, action: &Action) -> Option<()> {
+    let meter = SKETCH_METERS.get_ptr_mut(action.link.0)?;
+    // SAFETY: the pointer is into this CPU's value, which has one writer.
+    unsafe {
+        (*meter)[0] += 1;
+        (*meter)[1] += u64::from(checked.len);
+    }
+    Some(())
+}
+
 /// Parse, check, find, count, rewrite the MAC addresses, redirect.
 #[xdp]
 pub fn sketch_local_xdp(ctx: XdpContext) -> u32 {
-    let Some(entry) = hit(&ctx) else { return xdp_action::XDP_ABORTED };
+    local(&ctx).unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+#[inline(always)]
+fn local(ctx: &XdpContext) -> Option<u32> {
+    let checked = check(ctx)?;
+    let action = &find(&checked)?.action;
+    count(&checked, action)?;
     let (data, end) = (ctx.data(), ctx.data_end());
     if data + HEADERS > end {
-        return xdp_action::XDP_ABORTED;
+        return None;
     }
     // SAFETY: the offsets are below the bound above; the helper takes any index.
     unsafe {
-        write(data, entry.action.mac.0);
+        write(data, action.mac.0);
         write(data + 6, Mac::ROUTER.0);
-        bpf_redirect(entry.action.via, 0) as u32
+        Some(bpf_redirect(action.via, 0) as u32)
     }
 }
 
 /// Parse, check, find, count, put VXLAN headers before the frame, redirect.
 #[xdp]
 pub fn sketch_encap_xdp(ctx: XdpContext) -> u32 {
-    push(&ctx).unwrap_or(xdp_action::XDP_ABORTED)
+    let checked = check(&ctx);
+    let sent = checked.and_then(|it| push(&ctx, &it, &find(&it)?.action));
+    sent.unwrap_or(xdp_action::XDP_ABORTED)
+}
+
+/// The first packet of a flow without any policy: parse, check, miss the cache, miss a kernel hash,
+/// insert there and into the cache, count, put VXLAN headers before the frame, redirect.
+#[xdp]
+pub fn sketch_first_xdp(ctx: XdpContext) -> u32 {
+    let checked = check(&ctx);
+    let sent = checked.and_then(|it| push(&ctx, &it, open(&it)?));
+    sent.unwrap_or(xdp_action::XDP_ABORTED)
 }
 
 #[inline(always)]
-fn push(ctx: &XdpContext) -> Option<u32> {
-    let entry = hit(ctx)?;
-    let action = &entry.action;
+fn open(checked: &Checked) -> Option<&'static Action> {
+    let action = SKETCH_NEW.get(0)?;
+    if find(checked).is_some() || !steps::open(&checked.key) {
+        return None;
+    }
+    let entry = SKETCH_CACHE.get_ptr_mut(first_way(&checked.key))?;
+    // SAFETY: only this CPU uses its shard, and this program runs to its end.
+    unsafe { *entry = Cached4 { key: checked.key, action: *action } };
+    Some(action)
+}
+
+/// Counts the packet and sends it to another host.
+#[inline(always)]
+fn push(ctx: &XdpContext, checked: &Checked, action: &Action) -> Option<u32> {
+    count(checked, action)?;
     let outer = SKETCH_OUTERS.get(action.via)?;
     // SAFETY: the helper checks the room; all offsets are below the bound.
     unsafe {
@@ -166,14 +226,14 @@ fn push(ctx: &XdpContext) -> Option<u32> {
             return None;
         }
         let inner = data + OUTER as usize;
-        let len = u32::from(u16::from_be(read::<u16>(inner + 16))) + 30;
+        let len = u32::from(checked.len) + 30;
         for index in 0..6 {
             write(data + index * 8, outer.words[index]);
         }
         let total = len + 20;
         let sum = outer.sum + total;
         let sum = (sum & 0xffff) + (sum >> 16);
-        let hash = entry.key.ports.wrapping_mul(0x9e37_79b1) ^ entry.key.remote;
+        let hash = checked.key.ports.wrapping_mul(0x9e37_79b1) ^ checked.key.remote;
         write(data + 16, (total as u16).to_be());
         write(data + 24, (!((sum & 0xffff) + (sum >> 16)) as u16).to_be());
         write(data + 34, (0xc000 | (hash >> 16) as u16 & 0x3fff).to_be());

@@ -31,6 +31,9 @@ static STEP_FLOWS: HashMap<FlowKey4, Flow> = HashMap::with_max_entries(capacity:
 #[map]
 static STEP_RULES: Array<[Linear; RULES]> = Array::with_max_entries(1, 0);
 
+/// `BPF_NOEXIST`: insert only what is not there.
+const NO_EXIST: u64 = 1;
+
 const NEW_FLOW: Flow = Flow {
     last_seen: 0,
     opened: 0,
@@ -77,10 +80,16 @@ pub fn lookup_xdp(ctx: XdpContext) -> u32 {
     }
 }
 
+/// Inserts a flow that is not there, and says whether it could.
+#[inline(always)]
+pub(crate) fn open(key: &FlowKey4) -> bool {
+    let key = FlowKey4 { nic_protocol: key.nic_protocol & 0xff, ..*key };
+    STEP_FLOWS.get_ptr(&key).is_none() && STEP_FLOWS.insert(&key, &NEW_FLOW, NO_EXIST).is_ok()
+}
+
 /// One insertion of the packet's flow into the hash, where it must not be.
 #[xdp]
 pub fn insert_xdp(ctx: XdpContext) -> u32 {
-    const NO_EXIST: u64 = 1;
     let Some(key) = key(&ctx) else { return xdp_action::XDP_ABORTED };
     match STEP_FLOWS.insert(&key, &NEW_FLOW, NO_EXIST) {
         Ok(()) => xdp_action::XDP_DROP,

@@ -12,7 +12,7 @@ use vnetpeer_common::{
 use super::{flows, rules};
 use crate::{
     harness::{self, Harness},
-    worlds::{GUEST, LOCAL, Spoke},
+    worlds::{GUEST, LOCAL, REMOTE, Spoke},
 };
 
 /// The interface that test runs come in on.
@@ -67,7 +67,25 @@ pub(crate) fn prepare_sketch(harness: &mut Harness) -> Result<()> {
     let outer = Outer { words: bytemuck::cast(header), sum: sum.sum(), ifindex: 202 };
     let mut outers = Array::<_, [u8; 56]>::try_from(harness.map_mut("SKETCH_OUTERS")?)?;
     outers.set(WAY, bytemuck::cast::<_, [u8; 56]>(outer), 0)?;
+    // Of another epoch, so that a flow is new however often it is opened.
+    let action = Action { epoch: 0, ..action(&REMOTE) };
+    let mut new = Array::<_, [u8; 48]>::try_from(harness.map_mut("SKETCH_NEW")?)?;
+    new.set(0, bytemuck::cast::<_, [u8; 48]>(action), 0)?;
     Ok(())
+}
+
+/// What the sketch does with packets to a spoke.
+fn action(spoke: &Spoke) -> Action {
+    Action {
+        epoch: EPOCH,
+        link: METER,
+        target: spoke.nic(0),
+        source: GUEST.nic,
+        via: if spoke.host.is_some() { WAY } else { 5_100 },
+        detail: spoke.vnet.0,
+        mac: Mac([2, 0, 0, 0, 0, 9]),
+        ..Action::default()
+    }
 }
 
 /// Puts flows into the sketch's cache, in the place that the product gives them.
@@ -75,17 +93,7 @@ pub(crate) fn cache(harness: &mut Harness, spoke: &Spoke, list: &[u32]) -> Resul
     let shard =
         u32::try_from(harness::cpu()?).context("a number of CPUs")? * capacity::CACHE_SETS_V4;
     let mut cache = Array::<_, [u8; 64]>::try_from(harness.map_mut("SKETCH_CACHE")?)?;
-    let local = spoke.nic(0) == LOCAL.nic(0);
-    let action = Action {
-        epoch: EPOCH,
-        link: METER,
-        target: spoke.nic(0),
-        source: GUEST.nic,
-        via: if local { 5_100 } else { WAY },
-        detail: spoke.vnet.0,
-        mac: Mac([2, 0, 0, 0, 0, 9]),
-        ..Action::default()
-    };
+    let action = action(spoke);
     let mut used = vec![0_u32; usize::try_from(capacity::CACHE_SETS_V4)?];
     for flow in list {
         let key = flows::sent(spoke, *flow);
@@ -108,22 +116,30 @@ pub(crate) fn counted(harness: &mut Harness) -> Result<u64> {
 pub(crate) fn fill_hash(harness: &mut Harness, list: &[u32]) -> Result<()> {
     let mut hash = hash(harness)?;
     for flow in list {
-        hash.insert(bytemuck::cast::<_, [u8; 16]>(step_key(*flow)), [0; size_of::<Flow>()], 0)?;
+        hash.insert(
+            bytemuck::cast::<_, [u8; 16]>(step_key(&LOCAL, *flow)),
+            [0; size_of::<Flow>()],
+            0,
+        )?;
     }
     Ok(())
 }
 
 /// Removes flows from the hash.
-pub(crate) fn forget(harness: &mut Harness, list: impl Iterator<Item = u32>) -> Result<()> {
+pub(crate) fn forget(
+    harness: &mut Harness,
+    spoke: &Spoke,
+    list: impl Iterator<Item = u32>,
+) -> Result<()> {
     let mut hash = hash(harness)?;
     for flow in list {
-        let _absent = hash.remove(&bytemuck::cast(step_key(flow)));
+        let _absent = hash.remove(&bytemuck::cast(step_key(spoke, flow)));
     }
     Ok(())
 }
 
-fn step_key(flow: u32) -> FlowKey4 {
-    let key = flows::sent(&LOCAL, flow);
+fn step_key(spoke: &Spoke, flow: u32) -> FlowKey4 {
+    let key = flows::sent(spoke, flow);
     FlowKey4 { nic_protocol: key.nic_protocol & 0xff, ..key }
 }
 

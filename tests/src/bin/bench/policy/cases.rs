@@ -183,7 +183,10 @@ fn known() -> Vec<Case> {
 }
 
 fn first() -> Vec<Case> {
-    let mut cases = Vec::new();
+    let sketch = "policy/sketch/first/encap".to_owned();
+    let subject = Subject::Beside("sketch_first");
+    let case = Case::new(sketch.clone(), subject, Before::Empty, true, NEW);
+    let mut cases = vec![Case { list: List::New, port: Match::First.port(), once: true, ..case }];
     for remote in [true, false] {
         let mut add = |path: String, groups, size, matching: Match, target| {
             let name = format!("policy/first/{}/{path}", effect(remote));
@@ -195,6 +198,7 @@ fn first() -> Vec<Case> {
                 port: matching.port(),
                 once: true,
                 action: if denied { XDP_DROP } else { REDIRECT },
+                beside: (remote && !denied).then(|| sketch.clone()),
                 target,
                 ..case
             });
