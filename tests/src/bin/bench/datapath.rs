@@ -1,13 +1,14 @@
-//! `datapath/…`: the programs on packets for which there is no flow table yet.
+//! `datapath/…`: the programs in networks of two sizes, on packets of flows that are cached.
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramFd;
-use vnetpeer_tests::kernel::{Kernel, Program};
+use vnetpeer_tests::kernel::Program;
 
 use crate::{
     harness::{self, At, Harness},
+    instance::Instance,
     report::{Row, median},
-    worlds::{self, GUEST_IFINDEX, LOCAL, Load, REMOTE, REMOTE_OVER_V6},
+    worlds::{self, LOCAL, Load, REMOTE, REMOTE_OVER_V6},
 };
 
 /// Interleaved rounds, of which the median counts, unless asked otherwise.
@@ -42,17 +43,14 @@ struct Bench {
 pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
     harness::pin()?;
     let mut harness = Harness::load()?;
-    let mut kernels = Vec::new();
+    let mut instances = Vec::new();
     for routes in ROUTES {
-        let mut kernel = Kernel::load();
-        kernel.fill(&worlds::world(routes).image());
-        kernel.stand_on(Some(GUEST_IFINDEX));
-        kernels.push((routes, kernel));
+        instances.push((routes, Instance::load(worlds::world(routes).image())?));
     }
     let mut benches = Vec::new();
-    for (routes, kernel) in &kernels {
+    for (routes, instance) in &instances {
         for at in [At::Xdp, At::Tc] {
-            benches.extend(benches_of(kernel, *routes, at)?);
+            benches.extend(benches_of(instance, *routes, at)?);
         }
     }
     benches.retain(|bench| bench.name.contains(filter));
@@ -81,7 +79,7 @@ pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
 }
 
 /// All benchmarks of one size at one hook.
-fn benches_of(kernel: &Kernel, routes: u16, at: At) -> Result<Vec<Bench>> {
+fn benches_of(instance: &Instance, routes: u16, at: At) -> Result<Vec<Bench>> {
     let (out, into) = match at {
         At::Xdp => (Program::XdpOut, Program::XdpIn),
         At::Tc => (Program::TcOut, Program::TcIn),
@@ -92,11 +90,11 @@ fn benches_of(kernel: &Kernel, routes: u16, at: At) -> Result<Vec<Bench>> {
             format!("{}{}", if v6 { "-v6" } else { "" }, if at == At::Tc { "-tc" } else { "" });
         let remote = if v6 { &REMOTE_OVER_V6 } else { &REMOTE };
         let mut add = |path: &str, effect, program: Program, load| -> Result<()> {
-            let program = harness::fd(kernel.program(program.name()))?;
+            let program = instance.program(program.name())?;
             benches.push(bench(format!("datapath/{path}{suffix}"), at, effect, program, load));
             Ok(())
         };
-        let path = |what: &str| format!("miss/{what}/{routes}-routes");
+        let path = |what: &str| format!("hit/{what}/{routes}-routes");
         add(&path("local"), Effect::Local, out, LOCAL.to(v6, routes))?;
         add(&path("encap"), Effect::Encap, out, remote.to(v6, routes))?;
         add(&path("decap"), Effect::Decap, into, remote.from(v6, routes))?;

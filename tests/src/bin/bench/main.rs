@@ -7,6 +7,7 @@
 
 mod datapath;
 mod harness;
+mod instance;
 mod policy;
 mod report;
 mod worlds;

@@ -223,6 +223,3 @@ pub(crate) fn spoofed(v6: bool) -> Load {
     let unchanged = Field { at: 30, base: u16::from_be_bytes([frame[30], frame[31]]), shift: 0 };
     Load { frame, fields: [unchanged; 2], count: 1, list: None, kind: PACKET_OTHERHOST }
 }
-
-/// The interface that the guest is behind.
-pub(crate) const GUEST_IFINDEX: u32 = GUEST.ifindex();

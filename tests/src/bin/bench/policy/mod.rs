@@ -5,22 +5,18 @@ mod beside;
 mod cases;
 mod control;
 mod flows;
-mod instance;
 mod rules;
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramFd;
-use vnetpeer_common::abi::capacity;
 use vnetpeer_tests::world::World;
 
-use self::{
-    cases::{Before, Case, List, Subject},
-    instance::Instance,
-};
+use self::cases::{Before, Case, List, Subject};
 use crate::{
     harness::{self, At, Harness, REPEAT, Way},
+    instance::{Instance, SETS},
     report::{Row, median},
     worlds::{self, GUEST, LOCAL, Load},
 };
@@ -96,15 +92,12 @@ type Lists = BTreeMap<List, (u32, Vec<u32>)>;
 
 impl Setup {
     fn new() -> Result<Self> {
-        let sets = [capacity::CACHE_SETS_V4, capacity::CACHE_SETS_V6];
-        let mut image = world().image();
-        let config = image.config.get_mut(&0).context("the settings")?;
-        config.cache_mask = sets.map(|sets| sets - 1);
-        let instances = [Instance::load(&image)?, Instance::load(&image)?];
+        let image = world().image();
+        let instances = [Instance::load(image.clone())?, Instance::load(image)?];
         let mut harness = Harness::load()?;
         let mut lists = BTreeMap::new();
         for list in List::ALL {
-            let flows = list.flows(sets);
+            let flows = list.flows(SETS);
             lists.insert(list, (harness.keep_list(&flows)?, flows));
         }
         beside::prepare_sketch(&mut harness)?;

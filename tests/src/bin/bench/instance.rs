@@ -14,7 +14,7 @@ use vnetpeer_common::{
         CACHE_WAYS, Classifier, Config, Filter, Flow, FlowKey4, FlowsOpened, Link, Meter, NextHop,
         Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, capacity, maps, next_program,
     },
-    types::{LinkId, NicId},
+    types::{Addr, LinkId, NicId},
 };
 use vnetpeer_tests::{object, world::Image};
 
@@ -26,6 +26,9 @@ use crate::{
 /// The interface that test runs come in on.
 const LOOPBACK: u32 = 1;
 
+/// Sets of the flow cache per CPU: IPv4, IPv6.
+pub(crate) const SETS: [u32; 2] = [capacity::CACHE_SETS_V4, capacity::CACHE_SETS_V6];
+
 /// The loaded programs.
 pub(crate) struct Instance {
     ebpf: Ebpf,
@@ -35,13 +38,18 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Loads the programs and fills the maps.
-    pub(crate) fn load(image: &Image) -> Result<Self> {
+    /// Loads the programs and fills the maps. Every NIC may have as many flows as it likes.
+    pub(crate) fn load(mut image: Image) -> Result<Self> {
+        let config = image.config.get_mut(&0).context("the settings")?;
+        config.cache_mask = SETS.map(|sets| sets - 1);
+        for filter in image.filters.values_mut() {
+            (filter.flows_max, filter.half_open_max) = (u32::MAX, u32::MAX);
+        }
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| error).context("count the CPUs")?;
         let ways = u32::try_from(cpus).context("a number of CPUs")? * CACHE_WAYS;
         let mut ebpf = EbpfLoader::new()
-            .map_max_entries(maps::CACHE_V4, ways * capacity::CACHE_SETS_V4)
-            .map_max_entries(maps::CACHE_V6, ways * capacity::CACHE_SETS_V6)
+            .map_max_entries(maps::CACHE_V4, ways * SETS[0])
+            .map_max_entries(maps::CACHE_V6, ways * SETS[1])
             .load(&object::programs())
             .context("load vnetpeer")?;
         for (name, program) in ebpf.programs_mut() {
@@ -60,7 +68,7 @@ impl Instance {
         let guest = *image.nics.get(&GUEST.nic.0).context("the guest's NIC")?;
         let mut instance = Self { ebpf, next, guest };
         instance.connect()?;
-        instance.fill(image)?;
+        instance.fill(&image)?;
         Ok(instance)
     }
 
@@ -115,6 +123,11 @@ impl Instance {
         let mut map = HashMap::<_, [u8; size_of::<RelationKey>()], u32>::try_from(map)?;
         for (key, link) in &image.relations {
             map.insert(bytemuck::cast::<_, [u8; 8]>(*key), link.0, 0)?;
+        }
+        let map = self.map_mut(maps::VTEP_ADDRS)?;
+        let mut map = HashMap::<_, [u8; size_of::<Addr>()], u32>::try_from(map)?;
+        for (address, id) in &image.vtep_addresses {
+            map.insert(bytemuck::cast::<_, [u8; 16]>(*address), id.0, 0)?;
         }
         Ok(())
     }
