@@ -21,6 +21,8 @@ use super::{
         RuleProtocol, RuleSide, SecurityGroup, SecurityRule, ServiceTag, Topology, VnetIndex,
     },
     network::Network,
+    policy::{DefaultEnd, DefaultRule, default_rules},
+    service_tags::PLATFORM,
 };
 
 /// Names of the tags that follow routing.
@@ -143,11 +145,9 @@ pub fn listed_rules(group: &SecurityGroup) -> Vec<ListedRule> {
         is_default: false,
         rule: rule.clone(),
     });
-    let default = default_rules().into_iter().map(|rule| ListedRule {
-        name: format!("defaultSecurityRules/{}", rule.name),
-        is_default: true,
-        rule,
-    });
+    let directions = [Direction::Inbound, Direction::Outbound].into_iter();
+    let default =
+        directions.flat_map(|it| default_rules(it).iter().map(move |rule| listed(rule, it)));
     let mut rules: Vec<ListedRule> = own.chain(default).collect();
     rules.sort_by_key(|it| (it.rule.direction, it.rule.priority));
     rules
@@ -162,34 +162,34 @@ pub fn effective_name(name: &str) -> &str {
     }
 }
 
-/// The rules that every group has.
-fn default_rules() -> Vec<SecurityRule> {
-    let any = || Endpoints::Any;
-    let vnet = || Endpoints::Tag(ServiceTag::VirtualNetwork);
-    let internet = Endpoints::Tag(ServiceTag::Internet);
-    let probes = Endpoints::Tag(ServiceTag::Prefixes {
-        name: LOAD_BALANCER.to_owned(),
-        prefixes: vec![tags::PLATFORM],
-        platform: false,
-    });
-    let rule = |name: &str, priority, direction, access, source, destination| SecurityRule {
+/// A rule that every group has.
+fn listed(rule: &DefaultRule, direction: Direction) -> ListedRule {
+    let full_name = rule.name;
+    let name = full_name.rsplit('/').next().unwrap_or(full_name);
+    let rule = SecurityRule {
         name: name.to_owned(),
-        priority,
+        priority: rule.priority,
         direction,
-        access,
+        access: rule.access,
         protocol: RuleProtocol::Any,
-        source: any_port(source),
-        destination: any_port(destination),
+        source: any_port(endpoints(rule.source)),
+        destination: any_port(endpoints(rule.destination)),
     };
-    let (inbound, outbound) = (Direction::Inbound, Direction::Outbound);
-    vec![
-        rule("AllowVnetInBound", 65_000, inbound, Access::Allow, vnet(), vnet()),
-        rule("AllowAzureLoadBalancerInBound", 65_001, inbound, Access::Allow, probes, any()),
-        rule("DenyAllInBound", 65_500, inbound, Access::Deny, any(), any()),
-        rule("AllowVnetOutBound", 65_000, outbound, Access::Allow, vnet(), vnet()),
-        rule("AllowInternetOutBound", 65_001, outbound, Access::Allow, any(), internet),
-        rule("DenyAllOutBound", 65_500, outbound, Access::Deny, any(), any()),
-    ]
+    ListedRule { name: full_name.to_owned(), is_default: true, rule }
+}
+
+/// One end of a default rule, as a rule of a document would say it.
+fn endpoints(end: DefaultEnd) -> Endpoints {
+    Endpoints::Tag(match end {
+        DefaultEnd::Any => return Endpoints::Any,
+        DefaultEnd::VirtualNetwork => ServiceTag::VirtualNetwork,
+        DefaultEnd::Internet => ServiceTag::Internet,
+        DefaultEnd::LoadBalancer => ServiceTag::Prefixes {
+            name: LOAD_BALANCER.to_owned(),
+            prefixes: vec![IpNet::V4(PLATFORM)],
+            platform: false,
+        },
+    })
 }
 
 fn any_port(endpoints: Endpoints) -> RuleSide {

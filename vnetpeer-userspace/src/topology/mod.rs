@@ -27,6 +27,7 @@ pub mod network;
 pub mod plan;
 pub mod policy;
 pub mod routes;
+mod service_tags;
 pub mod state;
 pub mod trie;
 

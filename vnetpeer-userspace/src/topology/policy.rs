@@ -26,6 +26,7 @@ use vnetpeer_common::types::RuleId;
 
 #[cfg(test)]
 use self::classifier::Fields;
+pub(super) use self::defaults::{DefaultEnd, DefaultRule, default_rules};
 pub(super) use self::{
     classifier::{Covered, fields},
     resolve::{admin_rule_names, group_rule_names},

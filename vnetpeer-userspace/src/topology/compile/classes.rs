@@ -2,17 +2,13 @@
 //! decided by what the route lookup of an address returns, so every prefix at which a tag begins or
 //! ends is in the table, with the next hop of the route around it.
 //!
-//! `VirtualNetwork` is the VNet's own space, the synced spaces of connected peers that it gives access,
-//! the prefixes of the table's user-defined routes, and the platform's virtual address (AZ §4.5).
-//! `Internet` is every other public address. An address that no route covers stays without a route.
+//! `Internet` is every public address that is not in `VirtualNetwork`. An address that no route covers
+//! stays without a route.
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::{Ipv4Addr, Ipv6Addr},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vnetpeer_common::abi::{NextHop, address_class};
@@ -20,26 +16,9 @@ use vnetpeer_common::abi::{NextHop, address_class};
 use crate::topology::{
     desired::PrefixTable,
     model::{RouteTableIndex, Topology},
-    network::{NumberedPeering, NumberedVnet},
+    network::NumberedVnet,
+    service_tags::{self, NOT_PUBLIC_V4, PUBLIC_V6},
 };
-
-/// IPv4 addresses that are not public.
-const NOT_PUBLIC: [Ipv4Net; 8] = [
-    Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 8),
-    Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
-    Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10),
-    Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8),
-    Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16),
-    Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
-    Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 16),
-    Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 3),
-];
-
-/// IPv6 addresses that are public.
-const PUBLIC: [Ipv6Net; 1] = [Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3)];
-
-/// The platform's virtual address.
-const VIRTUAL_ADDRESS: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(168, 63, 129, 16), 32);
 
 /// The prefixes of tag `VirtualNetwork`, seen from the subnets that share a table.
 #[derive(Debug, Default)]
@@ -55,16 +34,11 @@ impl TagPrefixes {
         vnet: &NumberedVnet<'_>,
         table: Option<RouteTableIndex>,
     ) -> Self {
-        let own = vnet.vnet.address_space.iter();
-        let peers = vnet.peerings.iter().filter(|it| it.peering.allow_virtual_network_access);
-        let peers = peers.flat_map(NumberedPeering::space);
-        let table = table.and_then(|index| topology.route_table(index));
-        let routes = table.into_iter().flat_map(|table| &table.routes).map(|route| &route.prefix);
-        let mut found = Self { v4: BTreeSet::from([VIRTUAL_ADDRESS]), v6: BTreeSet::new() };
-        for prefix in own.chain(peers).chain(routes) {
+        let mut found = Self::default();
+        for prefix in service_tags::virtual_network(topology, vnet, table) {
             match prefix {
-                IpNet::V4(net) => found.v4.insert(net.trunc()),
-                IpNet::V6(net) => found.v6.insert(net.trunc()),
+                IpNet::V4(net) => found.v4.insert(net),
+                IpNet::V6(net) => found.v6.insert(net),
             };
         }
         found
@@ -72,12 +46,12 @@ impl TagPrefixes {
 
     /// The same routes with the classes of their addresses.
     pub(super) fn classify(&self, routes: &PrefixTable<NextHop>) -> PrefixTable<NextHop> {
-        let public = |net: &Ipv4Net| !NOT_PUBLIC.iter().any(|it| it.contains(net));
+        let public = |net: &Ipv4Net| !NOT_PUBLIC_V4.iter().any(|it| it.contains(net));
         let inside = |outer: &Ipv4Net, net: &Ipv4Net| outer.contains(net);
-        let v4 = classify(&routes.v4, &self.v4, &NOT_PUBLIC, (inside, public));
-        let public = |net: &Ipv6Net| PUBLIC.iter().any(|it| it.contains(net));
+        let v4 = classify(&routes.v4, &self.v4, &NOT_PUBLIC_V4, (inside, public));
+        let public = |net: &Ipv6Net| PUBLIC_V6.contains(net);
         let inside = |outer: &Ipv6Net, net: &Ipv6Net| outer.contains(net);
-        let v6 = classify(&routes.v6, &self.v6, &PUBLIC, (inside, public));
+        let v6 = classify(&routes.v6, &self.v6, &[PUBLIC_V6], (inside, public));
         PrefixTable { v4, v6 }
     }
 }

@@ -1,34 +1,14 @@
 //! The service tags that follow routing, as prefixes.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::topology::{
     model::{RouteTableIndex, VnetIndex},
-    network::{Network, NumberedPeering},
+    network::Network,
+    service_tags::{self, NOT_PUBLIC_V4, PUBLIC_V6},
 };
-
-/// The virtual address of the platform: it is in `VirtualNetwork` of every subnet, and
-/// `AzureLoadBalancer` stands for it.
-pub(super) const PLATFORM: IpNet =
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(168, 63, 129, 16), 32));
-
-/// What is not public: this network, private and shared space, loopback, link-local, multicast and
-/// reserved space (RFC 6890).
-const NOT_PUBLIC: [(Ipv4Addr, u8); 8] = [
-    (Ipv4Addr::UNSPECIFIED, 8),
-    (Ipv4Addr::new(10, 0, 0, 0), 8),
-    (Ipv4Addr::new(100, 64, 0, 0), 10),
-    (Ipv4Addr::new(127, 0, 0, 0), 8),
-    (Ipv4Addr::new(169, 254, 0, 0), 16),
-    (Ipv4Addr::new(172, 16, 0, 0), 12),
-    (Ipv4Addr::new(192, 168, 0, 0), 16),
-    (Ipv4Addr::new(224, 0, 0, 0), 3),
-];
-
-/// Global unicast addresses (RFC 4291 §2.4).
-const PUBLIC_V6: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// What the tags that follow routing stand for in some subnet, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,17 +23,9 @@ pub struct RoutedTags {
 impl RoutedTags {
     /// The tags for subnets of `vnet` with the route table at `table`.
     pub fn of(network: &Network<'_>, vnet: VnetIndex, table: Option<RouteTableIndex>) -> Self {
-        let mut within = vec![PLATFORM];
-        if let Some(vnet) = network.vnet(vnet) {
-            within.extend(&vnet.vnet.address_space);
-            let peers = vnet.peerings.iter();
-            let with_access = peers.filter(|it| it.peering.allow_virtual_network_access);
-            within.extend(with_access.flat_map(NumberedPeering::space));
-        }
-        let table = table.and_then(|index| network.topology.route_table(index));
-        within.extend(table.iter().flat_map(|it| &it.routes).map(|route| route.prefix.trunc()));
-        within.sort_unstable();
-        within.dedup();
+        let vnet = network.vnet(vnet);
+        let within = vnet.map(|it| service_tags::virtual_network(network.topology, it, table));
+        let within: Vec<IpNet> = within.into_iter().flatten().collect();
         let internet = aggregate(&without(public(), &within));
         Self { virtual_network: within, internet }
     }
@@ -67,10 +39,7 @@ fn aggregate(prefixes: &Vec<IpNet>) -> Vec<IpNet> {
 }
 
 fn public() -> Vec<IpNet> {
-    let holes: Vec<IpNet> = NOT_PUBLIC
-        .into_iter()
-        .map(|(address, len)| IpNet::V4(Ipv4Net::new_assert(address, len)))
-        .collect();
+    let holes = NOT_PUBLIC_V4.map(IpNet::V4);
     let everything = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
     let mut found = without(vec![everything], &holes);
     found.push(IpNet::V6(PUBLIC_V6));

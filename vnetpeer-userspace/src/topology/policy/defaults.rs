@@ -9,7 +9,10 @@ use ipnet::IpNet;
 use vnetpeer_common::{abi::capacity, types::PolicyId};
 
 use super::Matched;
-use crate::topology::model::{Access, Direction};
+use crate::topology::{
+    model::{Access, Direction},
+    service_tags::PLATFORM,
+};
 
 /// A policy that has no number and is never in force, so it denies everything. Filters name it while
 /// more than one thing about a NIC's policies changes.
@@ -18,34 +21,32 @@ pub const CLOSED: PolicyId = PolicyId(capacity::POLICIES - 1);
 /// Priority that listings show for the hidden rules of the platform's addresses.
 pub(super) const PLATFORM_PRIORITY: u16 = 0;
 
-/// The virtual address of the platform's DNS, DHCP and load balancer probes.
-const VIRTUAL_ADDRESS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// The address of the instance metadata service.
 const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The hidden rules by name and the address that each lets pass.
 pub(super) const PLATFORM_RULES: [(&str, Ipv4Addr); 2] = [
-    ("platformRules/AllowPlatformAddress", VIRTUAL_ADDRESS),
+    ("platformRules/AllowPlatformAddress", PLATFORM.addr()),
     ("platformRules/AllowInstanceMetadata", METADATA_ADDRESS),
 ];
 
 /// A default rule: any protocol, any port.
-pub(super) struct DefaultRule {
+pub(in crate::topology) struct DefaultRule {
     /// Its name in listings.
-    pub(super) name: &'static str,
+    pub(in crate::topology) name: &'static str,
     /// Its priority.
-    pub(super) priority: u16,
+    pub(in crate::topology) priority: u16,
     /// What it does.
-    pub(super) access: Access,
+    pub(in crate::topology) access: Access,
     /// Where a packet comes from.
-    pub(super) source: DefaultEnd,
+    pub(in crate::topology) source: DefaultEnd,
     /// Where it goes.
-    pub(super) destination: DefaultEnd,
+    pub(in crate::topology) destination: DefaultEnd,
 }
 
 /// One end of a default rule.
 #[derive(Clone, Copy)]
-pub(super) enum DefaultEnd {
+pub(in crate::topology) enum DefaultEnd {
     /// Every address.
     Any,
     /// Tag `VirtualNetwork`.
@@ -63,7 +64,7 @@ impl DefaultEnd {
             Self::Any => Matched::Any,
             Self::VirtualNetwork => Matched::VirtualNetwork,
             Self::Internet => Matched::Internet,
-            Self::LoadBalancer => only(VIRTUAL_ADDRESS),
+            Self::LoadBalancer => only(PLATFORM.addr()),
         }
     }
 }
@@ -74,7 +75,7 @@ pub(super) fn only(address: Ipv4Addr) -> Matched {
 }
 
 /// The default rules of a direction, in the order of evaluation.
-pub(super) fn default_rules(direction: Direction) -> &'static [DefaultRule] {
+pub(in crate::topology) fn default_rules(direction: Direction) -> &'static [DefaultRule] {
     match direction {
         Direction::Inbound => &INBOUND,
         Direction::Outbound => &OUTBOUND,

@@ -1,6 +1,6 @@
 //! Classes of addresses against the definition of the tags.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use vnetpeer_common::abi::next_hop_kind;
@@ -11,6 +11,7 @@ use crate::topology::{
     model::RouteNextHop,
     network::Network,
     routes::effective_routes,
+    service_tags::PLATFORM,
     state::{State, advance},
     testing::{Random, facts, hub_and_spokes, ip, net, random_topology, route_table, security},
 };
@@ -19,8 +20,8 @@ use crate::topology::{
 fn class_of(tag: &[IpNet], address: IpAddr) -> u16 {
     let in_tag = tag.iter().any(|net| net.contains(&address));
     let public = match address {
-        IpAddr::V4(ip) => !NOT_PUBLIC.iter().any(|net| net.contains(&ip)),
-        IpAddr::V6(ip) => PUBLIC.iter().any(|net| net.contains(&ip)),
+        IpAddr::V4(ip) => !NOT_PUBLIC_V4.iter().any(|net| net.contains(&ip)),
+        IpAddr::V6(ip) => PUBLIC_V6.contains(&ip),
     };
     match (in_tag, public) {
         (true, _) => address_class::VIRTUAL_NETWORK,
@@ -66,8 +67,8 @@ fn all_prefixes(table: &PrefixTable<NextHop>) -> Vec<IpNet> {
 }
 
 fn fixed() -> Vec<IpNet> {
-    let v4 = NOT_PUBLIC.iter().chain([&VIRTUAL_ADDRESS]).map(|net| IpNet::V4(*net));
-    v4.chain(PUBLIC.iter().map(|net| IpNet::V6(*net))).collect()
+    let v4 = NOT_PUBLIC_V4.iter().chain([&PLATFORM]).map(|net| IpNet::V4(*net));
+    v4.chain([IpNet::V6(PUBLIC_V6)]).collect()
 }
 
 proptest! {
