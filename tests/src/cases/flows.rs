@@ -3,7 +3,7 @@
 use vnetpeer_common::reason::DropReason;
 
 use super::{
-    policies::{allow, crosses, defaults, dropped, guard, into_b, syn4},
+    policies::{allow, crosses, defaults, dropped, dropped_from, guard, into_b, syn4},
     received, sent, udp4,
 };
 use crate::{
@@ -65,8 +65,7 @@ fn refused(
     reason: DropReason,
     world: fn(&mut World),
 ) -> Case {
-    let (b, len) = (&TENANT_B_VM1, packet.len());
-    Case::from_vm(name, b, &sent(b, packet)).with(world).drops(at.slot(), reason, len)
+    dropped_from(&TENANT_B_VM1, name, at, packet, reason, world)
 }
 
 /// The cases.

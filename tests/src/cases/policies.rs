@@ -86,8 +86,20 @@ pub(super) fn dropped(
     reason: DropReason,
     world: fn(&mut World),
 ) -> Case {
-    let (a, len) = (&TENANT_A_VM1, packet.len());
-    Case::from_vm(name, a, &sent(a, packet)).with(world).drops(at.slot(), reason, len)
+    dropped_from(&TENANT_A_VM1, name, at, packet, reason, world)
+}
+
+/// A packet of a machine that is dropped on the side of `at`.
+pub(super) fn dropped_from(
+    from: &Vm,
+    name: &'static str,
+    at: &Vm,
+    packet: Packet,
+    reason: DropReason,
+    world: fn(&mut World),
+) -> Case {
+    let len = packet.len();
+    Case::from_vm(name, from, &sent(from, packet)).with(world).drops(at.slot(), reason, len)
 }
 
 /// The cases.
