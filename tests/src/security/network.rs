@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vnetpeer_userspace::topology::model::{
     ApplicationSecurityGroup, ApplicationSecurityGroupIndex, HookMode, Host, HostIndex, Nic,
-    NicIndex, Peering, PeeringIndex, ResourceId, Route, RouteNextHop, RouteTable, RouteTableIndex,
+    NicIndex, Peering, PeeringIndex, PeeringScope, ResourceId, Route, RouteNextHop, RouteTable, RouteTableIndex,
     Subnet, SubnetIndex, Topology, Vnet, VnetIndex,
 };
 
@@ -123,7 +123,7 @@ pub fn route_table(prefixes: &[&str]) -> RouteTable {
         prefix: net(prefix),
         next_hop: match (index % 2, prefix.contains(':')) {
             (0, true) => RouteNextHop::VirtualAppliance(address("fd00:a:0:2::4")),
-            (other, _) => hops[other],
+            (other, _) => hops[other].clone(),
         },
     });
     RouteTable {
@@ -173,6 +173,7 @@ fn vnet(VnetOf(name, space, subnets): &VnetOf) -> Vnet {
         address_space: space.iter().map(|it| net(it)).collect(),
         subnets: subnets.collect(),
         flow_timeout_minutes: None,
+        classic: false,
     }
 }
 
@@ -191,6 +192,9 @@ fn peerings() -> Vec<Peering> {
         allow_forwarded_traffic: true,
         allow_gateway_transit: false,
         use_remote_gateways: false,
+        do_not_verify_remote_gateways: false,
+        scope: PeeringScope::Complete,
+        enable_only_ipv6: false,
     };
     ends.map(peering).to_vec()
 }

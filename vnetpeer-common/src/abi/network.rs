@@ -17,6 +17,9 @@ pub mod nic_flags {
     pub const DELIVER_PEER: u32 = 1 << 3;
     /// The interface takes frames that XDP redirects to it.
     pub const DELIVER_XDP: u32 = 1 << 4;
+    /// It stands for a virtual network gateway: what it forwards crosses a peering on the account of the
+    /// other side, and without `allowForwardedTraffic`, if that side has `useRemoteGateways`.
+    pub const GATEWAY: u32 = 1 << 5;
 }
 
 /// A network interface, local or remote.
@@ -94,6 +97,9 @@ pub mod next_hop_kind {
     pub const UNREACHABLE: u16 = 3;
     /// Route to the Internet, and no host offers an uplink for this VNet.
     pub const NO_UPLINK: u16 = 4;
+    /// One of several appliances: `target` is a node of [`super::super::maps::TRIE_V4`] of which each child
+    /// is the leaf of a next hop, and a hash of the flow that is the same for both directions chooses.
+    pub const SPREAD: u16 = 5;
 }
 
 /// Where a route leads.
@@ -121,6 +127,8 @@ pub mod link_flags {
     pub const ALLOW_ACCESS: u32 = 1 << 1;
     /// `allowForwardedTraffic`: take packets whose source is outside the peer's address space.
     pub const ALLOW_FORWARDED: u32 = 1 << 2;
+    /// `useRemoteGateways`: this side uses the gateway of the other.
+    pub const USE_REMOTE_GATEWAYS: u32 = 1 << 3;
 }
 
 /// One directed peering object.

@@ -150,14 +150,15 @@ impl<'a> Paths<'a> {
         let subnet = self.network.topology.subnet(nic.vnet, nic.subnet)?;
         let routes = self.routes.get(&(nic.vnet, subnet.route_table))?;
         let mut access = true;
-        let id = match routes.lookup(destination)?.hop {
+        let id = match &routes.lookup(destination)?.hop {
             RouteHop::VnetLocal => self.network.owner(nic.vnet, destination)?.id,
             RouteHop::Peering { link, .. } => {
-                let peering = self.own_peering(nic.vnet, link).filter(|it| it.connected)?;
+                let peering = self.own_peering(nic.vnet, *link).filter(|it| it.connected)?;
                 access = peering.peering.allow_virtual_network_access;
                 self.network.owner(peering.peering.remote, destination)?.id
             }
-            RouteHop::Appliance { resolved: Ok(appliance), .. } => {
+            RouteHop::Appliance { resolved: Ok(appliance), .. }
+            | RouteHop::Gateway { resolved: Ok(appliance), .. } => {
                 if appliance.link.is_some() {
                     let peering = self.own_peering(nic.vnet, appliance.link)?;
                     access = Some(peering)
@@ -167,9 +168,11 @@ impl<'a> Paths<'a> {
                 }
                 appliance.nic
             }
-            RouteHop::Appliance { resolved: Err(_), .. } | RouteHop::Internet | RouteHop::None => {
-                return None;
-            }
+            RouteHop::Appliance { resolved: Err(_), .. }
+            | RouteHop::Gateway { resolved: Err(_), .. }
+            | RouteHop::Appliances(_)
+            | RouteHop::Internet
+            | RouteHop::None => return None,
         };
         Some(Hop { target: self.indices.get(&id).copied()?, access })
     }

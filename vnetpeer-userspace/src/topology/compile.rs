@@ -23,11 +23,11 @@ use vnetpeer_common::{
 pub use self::nics::guest_mac;
 use self::{classes::TagPrefixes, filters::Filters};
 use super::{
-    desired::{Desired, PrefixTable, VnetTables},
+    desired::{Desired, Hop, PrefixTable, VnetTables},
     facts::{DatapathFacts, HostFacts},
     model::{Host, HostIndex, Topology, VnetIndex},
     network::{Network, NetworkError, NumberedPeering, NumberedVnet},
-    routes::{RouteHop, effective_routes},
+    routes::{Appliance, ApplianceProblem, RouteHop, effective_routes},
     state::State,
 };
 
@@ -41,7 +41,7 @@ pub fn compile(
     host: &str,
     facts: &HostFacts,
 ) -> Result<Desired, NetworkError> {
-    let network = Network::new(topology, state)?;
+    let network = Network::new(topology, state)?.with_facts(&facts.network);
     let index = network.host(host)?;
     let unknown = || NetworkError::HostUnknown { name: host.to_owned() };
     let host = topology.host(index).ok_or_else(unknown)?;
@@ -107,7 +107,7 @@ impl Compiler<'_> {
             let Some(routes) = effective_routes(network, vnet.index, table) else { continue };
             let mut prefixes = PrefixTable::default();
             for route in routes.active() {
-                prefixes.insert(route.prefix, next_hop(&route.hop, vnet.id, uplink));
+                prefixes.insert(route.prefix, hop(&route.hop, vnet.id, uplink));
             }
             let tags = TagPrefixes::new(network.topology, vnet, table);
             self.desired.routes.insert(id, tags.classify(&prefixes));
@@ -174,25 +174,52 @@ fn vnet_tables(vnet: &NumberedVnet<'_>, hosted: bool) -> VnetTables {
     VnetTables { hosted, endpoints, peers }
 }
 
-fn next_hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> abi::NextHop {
+fn hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> Hop {
     let nowhere = |kind: u16| abi::NextHop { kind, ..abi::NextHop::default() };
     let local = |kind, target| abi::NextHop { kind, target, ..abi::NextHop::default() };
-    match *hop {
+    Hop::One(match hop {
         RouteHop::VnetLocal => local(next_hop_kind::VNET, vnet.0),
         RouteHop::Internet => match uplink {
             Some(nic) => local(next_hop_kind::NIC, nic.0),
             None => nowhere(next_hop_kind::NO_UPLINK),
         },
         RouteHop::None => nowhere(next_hop_kind::NONE),
-        RouteHop::Peering { remote, link, reverse, .. } => {
-            abi::NextHop { kind: next_hop_kind::VNET, class: 0, target: remote.0, link, reverse }
+        RouteHop::Peering { remote, link, reverse, .. } => abi::NextHop {
+            kind: next_hop_kind::VNET,
+            class: 0,
+            target: remote.0,
+            link: *link,
+            reverse: *reverse,
+        },
+        RouteHop::Appliance { resolved: Ok(it), .. } | RouteHop::Gateway { resolved: Ok(it), .. } => {
+            appliance(it)
         }
-        RouteHop::Appliance { resolved: Ok(it), .. } => {
-            let kind = next_hop_kind::NIC;
-            abi::NextHop { kind, class: 0, target: it.nic.0, link: it.link, reverse: it.reverse }
-        }
-        RouteHop::Appliance { resolved: Err(_), .. } => nowhere(next_hop_kind::UNREACHABLE),
+        RouteHop::Appliance { resolved: Err(_), .. }
+        | RouteHop::Gateway { resolved: Err(_), .. } => nowhere(next_hop_kind::UNREACHABLE),
+        RouteHop::Appliances(members) => return spread(members),
+    })
+}
+
+fn appliance(it: &Appliance) -> abi::NextHop {
+    abi::NextHop {
+        kind: next_hop_kind::NIC,
+        class: 0,
+        target: it.nic.0,
+        link: it.link,
+        reverse: it.reverse,
     }
+}
+
+/// Those of several appliances that can be reached.
+fn spread(members: &[(IpAddr, Result<Appliance, ApplianceProblem>)]) -> Hop {
+    let mut hops: Vec<_> = members.iter().filter_map(|(_, it)| it.as_ref().ok()).map(appliance).collect();
+    hops.sort_unstable();
+    hops.dedup();
+    if hops.is_empty() {
+        let kind = next_hop_kind::UNREACHABLE;
+        return Hop::One(abi::NextHop { kind, ..abi::NextHop::default() });
+    }
+    Hop::Spread { class: 0, members: hops.into() }
 }
 
 fn config(host: &Host, datapath: &DatapathFacts) -> abi::Config {

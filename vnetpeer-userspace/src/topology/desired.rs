@@ -38,6 +38,39 @@ impl<T> PrefixTable<T> {
     }
 }
 
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// There.
+    One(abi::NextHop),
+    /// To one of several appliances, which one depends on the flow.
+    Spread {
+        /// As [`abi::NextHop::class`].
+        class: u16,
+        /// The appliances, by the numbers of their NICs; never none.
+        members: Arc<[abi::NextHop]>,
+    },
+}
+
+impl Hop {
+    /// Everywhere that it leads.
+    pub fn next_hops(&self) -> &[abi::NextHop] {
+        match self {
+            Self::One(hop) => std::slice::from_ref(hop),
+            Self::Spread { members, .. } => members,
+        }
+    }
+
+    /// The same place for addresses of a class.
+    #[must_use]
+    pub fn with_class(&self, class: u16) -> Self {
+        match self {
+            Self::One(hop) => Self::One(abi::NextHop { class, ..*hop }),
+            Self::Spread { members, .. } => Self::Spread { class, members: Arc::clone(members) },
+        }
+    }
+}
+
 /// Address tables of one VNet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VnetTables {
@@ -62,7 +95,7 @@ pub struct Desired {
     /// VNets that local NICs can reach.
     pub vnets: BTreeMap<VnetId, VnetTables>,
     /// Effective routes by table.
-    pub routes: BTreeMap<TableId, PrefixTable<abi::NextHop>>,
+    pub routes: BTreeMap<TableId, PrefixTable<Hop>>,
     /// Links of the VNets that are hosted here, and their reverses.
     pub links: BTreeMap<LinkId, abi::Link>,
     /// (receiving VNet, sending VNet) → the receiving side's link.

@@ -185,6 +185,8 @@ fn describe_peering(
         ("allowForwardedTraffic", peering.allow_forwarded_traffic.to_string()),
         ("allowGatewayTransit", peering.allow_gateway_transit.to_string()),
         ("useRemoteGateways", peering.use_remote_gateways.to_string()),
+        ("scope", format!("{:?}", peering.scope)),
+        ("enableOnlyIPv6Peering", peering.enable_only_ipv6.to_string()),
     ]);
     if let Some(record) = record {
         properties.insert("peeringState", format!("{:?}", record.peering_state));

@@ -1,10 +1,16 @@
 //! What only the host itself knows: indices, MAC addresses and MTUs of its interfaces, and the way
 //! to the other hosts. Input of `compile`, read by the agent.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-use serde::Serialize;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use vnetpeer_common::{abi::capacity, types::Mac};
+
+use super::model::ResourceId;
 
 /// Flows that Azure lets a virtual machine have.
 const FLOWS_AZURE: u32 = 500_000;
@@ -118,6 +124,16 @@ impl Default for DatapathFacts {
     }
 }
 
+/// What is known about the network and is in no document: hosts tell each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkFacts {
+    /// By gateway: the prefixes that its routing daemon learned.
+    pub learned: BTreeMap<ResourceId, BTreeSet<IpNet>>,
+    /// NICs whose interface is missing or without a carrier.
+    pub down: BTreeSet<ResourceId>,
+}
+
 /// Everything that `compile` must know about the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFacts {
@@ -128,4 +144,6 @@ pub struct HostFacts {
     pub vteps: BTreeMap<String, Vec<VtepFacts>>,
     /// The kernel side.
     pub datapath: DatapathFacts,
+    /// What the hosts tell each other.
+    pub network: NetworkFacts,
 }

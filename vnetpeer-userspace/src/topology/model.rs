@@ -2,6 +2,7 @@
 //! never meet an invalid state: indices point at existing elements, prefixes do not overlap, names
 //! are unique.
 
+mod gateway;
 mod security;
 
 use std::{
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vnetpeer_common::types::Mac;
 
+pub use self::gateway::{Connection, ConnectionRemote, Gateway, GatewayIndex, GatewayType};
 pub use self::security::{
     Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,
     Direction, Endpoints, PortRange, RuleProtocol, RuleSide, SecurityGroup, SecurityGroupIndex,
@@ -122,6 +124,8 @@ pub struct Topology {
     pub nics: Vec<Nic>,
     /// The peering objects, one per direction.
     pub peerings: Vec<Peering>,
+    /// The virtual network gateways.
+    pub gateways: Vec<Gateway>,
     /// The route tables.
     pub route_tables: Vec<RouteTable>,
     /// The network security groups.
@@ -156,6 +160,11 @@ impl Topology {
     /// The route table at `index`.
     pub fn route_table(&self, index: RouteTableIndex) -> Option<&RouteTable> {
         self.route_tables.get(index.0)
+    }
+
+    /// The virtual network gateway at `index`.
+    pub fn gateway(&self, index: GatewayIndex) -> Option<&Gateway> {
+        self.gateways.get(index.0)
     }
 
     /// The network security group at `index`.
@@ -232,6 +241,8 @@ pub struct Vnet {
     pub address_space: Vec<IpNet>,
     /// Its subnets, each inside the address space.
     pub subnets: Vec<Subnet>,
+    /// Whether it is of the classic deployment model: no peering object can be made in it.
+    pub classic: bool,
     /// `flowTimeoutInMinutes` (4 to 30); `None`: Azure's default of 4.
     pub flow_timeout_minutes: Option<u8>,
 }
@@ -308,6 +319,27 @@ pub struct Peering {
     pub allow_gateway_transit: bool,
     /// `useRemoteGateways`.
     pub use_remote_gateways: bool,
+    /// `doNotVerifyRemoteGateways`.
+    pub do_not_verify_remote_gateways: bool,
+    /// What of the two VNets is peered.
+    pub scope: PeeringScope,
+    /// `enableOnlyIPv6Peering`: of that, the IPv6 prefixes alone.
+    pub enable_only_ipv6: bool,
+}
+
+/// What of two VNets is peered (AZ §1.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PeeringScope {
+    /// `peerCompleteVnets`: the whole address spaces.
+    #[default]
+    Complete,
+    /// Subnets by name; a name that no subnet has stands for nothing yet.
+    Subnets {
+        /// `localSubnetNames`.
+        local: Vec<String>,
+        /// `remoteSubnetNames`.
+        remote: Vec<String>,
+    },
 }
 
 /// A route table.
@@ -335,7 +367,7 @@ pub struct Route {
 }
 
 /// `nextHopType` of a user-defined route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteNextHop {
     /// `VnetLocal`.
     VnetLocal,
@@ -345,4 +377,8 @@ pub enum RouteNextHop {
     None,
     /// `VirtualAppliance` with its `nextHopIpAddress`.
     VirtualAppliance(IpAddr),
+    /// `VirtualApplianceEcmp` with its 2 to 64 `nextHopIpAddresses`.
+    VirtualApplianceEcmp(Vec<IpAddr>),
+    /// `VirtualNetworkGateway`: the VNet's own VPN gateway, or the one that it uses remotely.
+    VirtualNetworkGateway,
 }

@@ -12,9 +12,10 @@ use ipnet::IpNet;
 use vnetpeer_common::types::{LinkId, NicId, TableId, VnetId};
 
 use super::{
+    facts::NetworkFacts,
     model::{
-        HostIndex, Nic, NicIndex, Peering, PeeringIndex, ResourceId, RouteTableIndex, Topology,
-        Uplink, Vnet, VnetIndex,
+        Gateway, GatewayIndex, HostIndex, Nic, NicIndex, Peering, PeeringIndex, ResourceId,
+        RouteTableIndex, Topology, Uplink, Vnet, VnetIndex,
     },
     state::{PeeringRecord, PeeringState, State, TableKey},
 };
@@ -91,6 +92,17 @@ pub struct NumberedNic<'a> {
     pub id: NicId,
 }
 
+/// A virtual network gateway with its number.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberedGateway<'a> {
+    /// The gateway.
+    pub gateway: &'a Gateway,
+    /// Its index in the topology.
+    pub index: GatewayIndex,
+    /// The NIC that stands for it.
+    pub nic: NumberedNic<'a>,
+}
+
 /// A virtual network with its numbers and everything in it.
 #[derive(Clone, Debug)]
 pub struct NumberedVnet<'a> {
@@ -106,6 +118,8 @@ pub struct NumberedVnet<'a> {
     pub nics: Vec<NumberedNic<'a>>,
     /// Its ways to the Internet, in the order of the hosts.
     pub uplinks: Vec<NumberedUplink<'a>>,
+    /// Its own gateway.
+    pub gateway: Option<NumberedGateway<'a>>,
 }
 
 /// A topology joined with its numbers.
@@ -115,6 +129,8 @@ pub struct Network<'a> {
     pub topology: &'a Topology,
     /// The state, advanced to the topology.
     pub state: &'a State,
+    /// What is known besides.
+    pub facts: NetworkFacts,
     vnets: Vec<NumberedVnet<'a>>,
     tables: BTreeMap<(VnetIndex, Option<RouteTableIndex>), TableId>,
     owners: HashMap<(VnetIndex, IpAddr), NicIndex>,
@@ -126,6 +142,7 @@ impl<'a> Network<'a> {
         let mut network = Self {
             topology,
             state,
+            facts: NetworkFacts::default(),
             vnets: Vec::with_capacity(topology.vnets.len()),
             tables: BTreeMap::new(),
             owners: HashMap::new(),
@@ -139,11 +156,15 @@ impl<'a> Network<'a> {
                 peerings: Vec::new(),
                 nics: Vec::new(),
                 uplinks: Vec::new(),
+                gateway: None,
             });
             network.add_tables(VnetIndex(index), vnet)?;
         }
         for (index, nic) in topology.nics.iter().enumerate() {
             network.add_nic(NicIndex(index), nic)?;
+        }
+        for (index, gateway) in topology.gateways.iter().enumerate() {
+            network.add_gateway(GatewayIndex(index), gateway)?;
         }
         for (index, host) in topology.hosts.iter().enumerate() {
             for uplink in &host.uplinks {
@@ -154,6 +175,12 @@ impl<'a> Network<'a> {
             network.add_peering(PeeringIndex(index), peering)?;
         }
         Ok(network)
+    }
+
+    /// The same network with what is known besides the document.
+    #[must_use]
+    pub fn with_facts(self, facts: &NetworkFacts) -> Self {
+        Self { facts: facts.clone(), ..self }
     }
 
     /// All virtual networks, in the order of the topology.
@@ -219,6 +246,14 @@ impl<'a> Network<'a> {
         for address in &nic.addresses {
             self.owners.insert((nic.vnet, *address), index);
         }
+        Ok(())
+    }
+
+    fn add_gateway(&mut self, index: GatewayIndex, it: &'a Gateway) -> Result<(), NetworkError> {
+        let nic = self.topology.nic(it.nic).ok_or_else(|| dangling(&it.id))?;
+        let id = self.state.nic(&nic.id).ok_or_else(|| not_numbered(&nic.id))?;
+        let vnet = self.vnets.get_mut(it.vnet.0).ok_or_else(|| dangling(&it.id))?;
+        vnet.gateway = Some(NumberedGateway { gateway: it, index, nic: NumberedNic { nic, id } });
         Ok(())
     }
 

@@ -76,6 +76,8 @@ pub enum Matched {
     Prefixes(BTreeSet<IpNet>),
     /// The addresses of tag `VirtualNetwork`, as the route lookup says.
     VirtualNetwork,
+    /// The addresses in these prefixes that are also of tag `VirtualNetwork`.
+    VirtualNetworkIn(BTreeSet<IpNet>),
     /// The addresses of tag `Internet`, as the route lookup says.
     Internet,
 }

@@ -47,6 +47,8 @@ pub enum RouteSource {
     Default,
     /// A user-defined route.
     User,
+    /// A gateway's route: static, learned, or of a connected VNet.
+    VirtualNetworkGateway,
 }
 
 /// Whether a route is in force.
@@ -80,7 +82,7 @@ pub struct Appliance {
 }
 
 /// Where a route leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteHop {
     /// The VNet itself.
     VnetLocal,
@@ -106,6 +108,15 @@ pub enum RouteHop {
         /// `nextHopIpAddress`.
         address: IpAddr,
         /// The NIC behind it, or why there is none.
+        resolved: Result<Appliance, ApplianceProblem>,
+    },
+    /// Several virtual appliances; each flow takes one of those that can be reached.
+    Appliances(Vec<(IpAddr, Result<Appliance, ApplianceProblem>)>),
+    /// The gateway of this VNet, or of a peered one.
+    Gateway {
+        /// The gateway's address; `None` where the VNet has no gateway to use.
+        address: Option<IpAddr>,
+        /// The NIC that stands for it, or why there is none.
         resolved: Result<Appliance, ApplianceProblem>,
     },
 }
@@ -186,7 +197,7 @@ fn system_routes(vnet: &NumberedVnet<'_>, peerings: &[NumberedPeering<'_>]) -> V
             reverse: peering.reverse,
             global: peering.global,
         };
-        routes.extend(peering.space().iter().map(|prefix| system(*prefix, hop)));
+        routes.extend(peering.space().iter().map(|prefix| system(*prefix, hop.clone())));
     }
     let none: Vec<Route> = NONE_ROUTES
         .into_iter()
@@ -215,14 +226,22 @@ fn user_routes<'a>(
         source: RouteSource::User,
         state: RouteState::Active,
         prefix: route.prefix.trunc(),
-        hop: match route.next_hop {
+        hop: match &route.next_hop {
             RouteNextHop::VnetLocal => RouteHop::VnetLocal,
             RouteNextHop::Internet => RouteHop::Internet,
             RouteNextHop::None => RouteHop::None,
             RouteNextHop::VirtualAppliance(address) => {
-                let resolved = resolve(network, vnet, peerings, address);
-                RouteHop::Appliance { address, resolved }
+                let resolved = resolve(network, vnet, peerings, *address);
+                RouteHop::Appliance { address: *address, resolved }
             }
+            RouteNextHop::VirtualApplianceEcmp(addresses) => {
+                let member = |it: &IpAddr| (*it, resolve(network, vnet, peerings, *it));
+                RouteHop::Appliances(addresses.iter().map(member).collect())
+            }
+            RouteNextHop::VirtualNetworkGateway => RouteHop::Gateway {
+                address: None,
+                resolved: Err(ApplianceProblem::NotInReach),
+            },
         },
     })
 }

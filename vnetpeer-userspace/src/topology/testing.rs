@@ -10,7 +10,7 @@ use vnetpeer_common::types::Mac;
 use super::{
     facts::{Delivery, Hook, HostFacts, InterfaceFacts, VtepFacts},
     model::{
-        HookMode, Host, HostIndex, Nic, Peering, PeeringIndex, ResourceId, Route, RouteNextHop,
+        HookMode, Host, HostIndex, Nic, Peering, PeeringIndex, PeeringScope, ResourceId, Route, RouteNextHop,
         RouteTable, RouteTableIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
         common_underlay,
     },
@@ -50,6 +50,7 @@ pub(super) fn vnet(name: &str, space: &[&str]) -> Vnet {
         address_space,
         subnets: vec![subnet],
         flow_timeout_minutes: None,
+        classic: false,
     }
 }
 
@@ -97,7 +98,7 @@ pub(super) fn route_table(name: &str, routes: &[(&str, RouteNextHop)]) -> RouteT
     let route = |(prefix, next_hop): &(&str, RouteNextHop)| Route {
         name: format!("to-{}", prefix.replace('/', "-")),
         prefix: net(prefix),
-        next_hop: *next_hop,
+        next_hop: next_hop.clone(),
     };
     RouteTable {
         id: resource("routeTables", name),
@@ -130,6 +131,9 @@ impl Topology {
             allow_forwarded_traffic: false,
             allow_gateway_transit: false,
             use_remote_gateways: false,
+            do_not_verify_remote_gateways: false,
+            scope: PeeringScope::Complete,
+            enable_only_ipv6: false,
         });
         index.0
     }
@@ -324,11 +328,14 @@ fn add_route_tables(random: &mut Random, topology: &mut Topology) {
             "10.0.0.0/24",
         ] {
             if random.percent(35) {
-                let next_hop = match random.below(4) {
+                let next_hop = match random.below(5) {
                     0 => RouteNextHop::None,
                     1 => RouteNextHop::VnetLocal,
                     2 => RouteNextHop::Internet,
                     _ if addresses.is_empty() => RouteNextHop::None,
+                    3 => RouteNextHop::VirtualApplianceEcmp(
+                        (0..3).map(|_| addresses[random.below(addresses.len())]).collect(),
+                    ),
                     _ => RouteNextHop::VirtualAppliance(addresses[random.below(addresses.len())]),
                 };
                 routes.push((prefix, next_hop));

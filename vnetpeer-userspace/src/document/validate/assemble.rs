@@ -16,7 +16,7 @@ use super::{
 };
 use crate::topology::model::{
     AdminRules, ApplicationSecurityGroup, ApplicationSecurityGroupIndex, Host, HostIndex, Nic,
-    Peering, PeeringIndex, ResourceId, RouteTable, RouteTableIndex, SecurityGroup,
+    Peering, PeeringIndex, PeeringScope, ResourceId, RouteTable, RouteTableIndex, SecurityGroup,
     SecurityGroupIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
 };
 
@@ -48,6 +48,7 @@ pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Optio
         nics: assemble_nics(nics, placements)?,
         vnets: vnets.list.into_iter().map(vnet).collect(),
         peerings: assemble_peerings(peerings),
+        gateways: Vec::new(),
         route_tables: tables.list.into_iter().map(route_table).collect(),
         security_groups: security_groups.map(security_group).collect(),
         application_security_groups: application_groups
@@ -89,6 +90,7 @@ fn vnet(draft: VnetDraft) -> Vnet {
         location: draft.location,
         address_space: draft.space.into_iter().map(|it| it.value).collect(),
         subnets: subnets.collect(),
+        classic: false,
         flow_timeout_minutes: draft.flow_timeout_minutes,
     }
 }
@@ -132,6 +134,9 @@ fn assemble_peerings(drafts: Vec<PeeringDraft>) -> Vec<Peering> {
         allow_forwarded_traffic: draft.allow_forwarded_traffic,
         allow_gateway_transit: draft.allow_gateway_transit,
         use_remote_gateways: draft.use_remote_gateways,
+        do_not_verify_remote_gateways: false,
+        scope: PeeringScope::Complete,
+        enable_only_ipv6: false,
     });
     built.collect()
 }

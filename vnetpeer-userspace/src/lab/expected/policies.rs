@@ -168,11 +168,16 @@ impl Guard {
         match end {
             Matched::Any => true,
             Matched::Prefixes(prefixes) => prefixes.iter().any(|it| it.contains(&address)),
-            Matched::VirtualNetwork => {
-                self.tags.virtual_network.iter().any(|it| it.contains(&address))
+            Matched::VirtualNetwork => self.in_virtual_network(address),
+            Matched::VirtualNetworkIn(prefixes) => {
+                prefixes.iter().any(|it| it.contains(&address)) && self.in_virtual_network(address)
             }
             Matched::Internet => self.tags.internet.iter().any(|it| it.contains(&address)),
         }
+    }
+
+    fn in_virtual_network(&self, address: IpAddr) -> bool {
+        self.tags.virtual_network.iter().any(|it| it.contains(&address))
     }
 }
 

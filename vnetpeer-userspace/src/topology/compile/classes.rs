@@ -11,10 +11,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use vnetpeer_common::abi::{NextHop, address_class};
+use vnetpeer_common::abi::address_class;
 
 use crate::topology::{
-    desired::PrefixTable,
+    desired::{Hop, PrefixTable},
     model::{RouteTableIndex, Topology},
     network::NumberedVnet,
     service_tags::{self, NOT_PUBLIC_V4, PUBLIC_V6},
@@ -45,7 +45,7 @@ impl TagPrefixes {
     }
 
     /// The same routes with the classes of their addresses.
-    pub(super) fn classify(&self, routes: &PrefixTable<NextHop>) -> PrefixTable<NextHop> {
+    pub(super) fn classify(&self, routes: &PrefixTable<Hop>) -> PrefixTable<Hop> {
         let public = |net: &Ipv4Net| !NOT_PUBLIC_V4.iter().any(|it| it.contains(net));
         let inside = |outer: &Ipv4Net, net: &Ipv4Net| outer.contains(net);
         let v4 = classify(&routes.v4, &self.v4, &NOT_PUBLIC_V4, (inside, public));
@@ -61,20 +61,20 @@ struct Around<N> {
     net: N,
     in_tag: bool,
     /// The next hop of the longest route.
-    hop: Option<NextHop>,
+    hop: Option<Hop>,
     /// What a lookup returns.
-    found: Option<NextHop>,
+    found: Option<Hop>,
 }
 
 /// Prefixes in the order of their addresses, the shorter first, come after those around them. The
 /// functions say whether the first prefix contains the second, and whether a prefix is public; `edges`
 /// are the prefixes at which that changes.
 fn classify<N: Copy + Ord>(
-    routes: &BTreeMap<N, NextHop>,
+    routes: &BTreeMap<N, Hop>,
     tag: &BTreeSet<N>,
     edges: &[N],
     (contains, is_public): (impl Fn(&N, &N) -> bool, impl Fn(&N) -> bool),
-) -> BTreeMap<N, NextHop> {
+) -> BTreeMap<N, Hop> {
     let all: BTreeSet<N> = routes.keys().chain(tag).chain(edges).copied().collect();
     let mut classified = BTreeMap::new();
     let mut open: Vec<Around<N>> = Vec::new();
@@ -84,7 +84,7 @@ fn classify<N: Copy + Ord>(
         }
         let around = open.last();
         let in_tag = tag.contains(&net) || around.is_some_and(|it| it.in_tag);
-        let hop = routes.get(&net).copied().or(around.and_then(|it| it.hop));
+        let hop = routes.get(&net).or(around.and_then(|it| it.hop.as_ref())).cloned();
         let class = if in_tag {
             address_class::VIRTUAL_NETWORK
         } else if is_public(&net) {
@@ -92,11 +92,11 @@ fn classify<N: Copy + Ord>(
         } else {
             address_class::NEITHER
         };
-        let found = hop.map(|hop| NextHop { class, ..hop });
+        let found = hop.as_ref().map(|hop| hop.with_class(class));
         // A prefix of no route that says what the one around it says is not needed.
-        let is_new = found != around.and_then(|it| it.found);
-        if let Some(found) = found.filter(|_| is_new || routes.contains_key(&net)) {
-            classified.insert(net, found);
+        let is_new = found.as_ref() != around.and_then(|it| it.found.as_ref());
+        if let Some(found) = found.as_ref().filter(|_| is_new || routes.contains_key(&net)) {
+            classified.insert(net, found.clone());
         }
         open.push(Around { net, in_tag, hop, found });
     }

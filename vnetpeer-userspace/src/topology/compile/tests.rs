@@ -97,7 +97,7 @@ fn the_internet_is_reached_by_the_own_uplink_else_the_first_hosts_else_not_at_al
         let desired = on(topology, &state, host);
         let network = Network::new(topology, &state).unwrap();
         let table = network.table(VnetIndex(vnet), None).unwrap();
-        let hop = desired.routes[&table].v4[&"0.0.0.0/0".parse().unwrap()];
+        let hop = desired.routes[&table].v4[&"0.0.0.0/0".parse().unwrap()].next_hops()[0];
         (hop.kind, NicId(hop.target), desired, state)
     };
     let remote = default(&topology, 0, 0);
@@ -129,7 +129,7 @@ fn subnets_of_equal_content_share_a_table_and_others_do_not() {
     let desired = on(&topology, &state, 0);
     let table = |index: usize| desired.nics[&state.nic(&topology.nics[index].id).unwrap()].table;
     assert_ne!(table(1), table(3));
-    let hop = desired.routes[&table(3)].v4[&"10.2.0.0/16".parse().unwrap()];
+    let hop = desired.routes[&table(3)].v4[&"10.2.0.0/16".parse().unwrap()].next_hops()[0];
     assert_eq!(hop.kind, next_hop_kind::UNREACHABLE, "no NIC has the appliance's address");
     topology.vnets[1].subnets[1].route_table = None;
     let state = start(&topology);
@@ -207,7 +207,8 @@ fn check_names(desired: &Desired) {
             assert!(desired.routes.contains_key(&nic.table) && nic.slot != 0);
         }
     }
-    for hop in desired.routes.values().flat_map(|it| it.v4.values().chain(it.v6.values())) {
+    let hops = desired.routes.values().flat_map(|it| it.v4.values().chain(it.v6.values()));
+    for hop in hops.flat_map(Hop::next_hops) {
         match hop.kind {
             next_hop_kind::VNET => assert!(desired.vnets.contains_key(&VnetId(hop.target))),
             next_hop_kind::NIC => assert!(desired.nics.contains_key(&NicId(hop.target))),

@@ -104,7 +104,7 @@ impl<'a> Reach<'a> {
             reach.nics.extend(vnet.nics.iter().map(|it| (it.id, it.nic)));
             for (table, _) in network.tables(vnet.index) {
                 if let Some(routes) = effective_routes(network, vnet.index, table) {
-                    let hops = routes.active().map(|route| (route.prefix, route.hop));
+                    let hops = routes.active().map(|route| (route.prefix, route.hop.clone()));
                     reach.tables.insert((vnet.index, table), Table::new(hops.collect()));
                 }
             }
@@ -147,7 +147,10 @@ impl<'a> Reach<'a> {
                     Some(vnet) => (*vnet, None),
                     None => return false,
                 },
-                Some(RouteHop::Appliance { resolved: Ok(appliance), .. }) => {
+                Some(
+                    RouteHop::Appliance { resolved: Ok(appliance), .. }
+                    | RouteHop::Gateway { resolved: Ok(appliance), .. },
+                ) => {
                     match self.nics.get(&appliance.nic) {
                         Some(nic) => (nic.vnet, Some(*nic)),
                         None => return false,
@@ -193,7 +196,7 @@ impl Table {
     fn lookup(&self, address: IpAddr) -> Option<RouteHop> {
         let lengths = self.lengths.iter().rev().filter(|(v4, _)| *v4 == address.is_ipv4());
         let mut prefixes = lengths.filter_map(|(_, len)| IpNet::new(address, *len).ok());
-        prefixes.find_map(|prefix| self.hops.get(&prefix.trunc()).copied())
+        prefixes.find_map(|prefix| self.hops.get(&prefix.trunc()).cloned())
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use vnetpeer_common::{
-    abi::{self, Entry, NextHop, Node4, Node6, Roots},
+    abi::{self, Entry, NextHop, Node4, Node6, Roots, next_hop_kind},
     types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
@@ -91,14 +91,16 @@ impl Observed {
         let v4: BTreeMap<u32, Node4> = raw.trie_v4.into_iter().filter(used).collect();
         let v6: BTreeMap<u32, Node6> = raw.trie_v6.into_iter().filter(used).collect();
 
+        let (_, mut hops) = reach::<Node4, _>(&v4, routes.values().map(|roots| roots.v4));
+        hops.append(&mut reach::<Node6, _>(&v6, routes.values().map(|roots| roots.v6)).1);
+        let spread = spread_nodes(&raw.next_hops, &hops);
+        hops.append(&mut reach::<Node4, _>(&v4, spread.iter().copied()).1);
         let of_rules = raw.classifiers.iter().flat_map(|(_, it)| roots4(it));
-        let (live_v4, _) =
-            reach::<Node4, _>(&v4, tries.iter().map(|roots| roots.v4).chain(of_rules));
+        let roots = tries.iter().map(|roots| roots.v4).chain(of_rules).chain(spread);
+        let (live_v4, _) = reach::<Node4, _>(&v4, roots);
         let of_rules = raw.classifiers.iter().flat_map(|(_, it)| roots6(it));
         let (live_v6, _) =
             reach::<Node6, _>(&v6, tries.iter().map(|roots| roots.v6).chain(of_rules));
-        let (_, mut hops) = reach::<Node4, _>(&v4, routes.values().map(|roots| roots.v4));
-        hops.append(&mut reach::<Node6, _>(&v6, routes.values().map(|roots| roots.v6)).1);
         // A next hop of zeros is a route of type None, or nothing if no route leads to it.
         let nowhere = hops.iter().map(|index| (*index, NextHop::default()));
         let mut next_hops: BTreeMap<u32, NextHop> = nowhere.collect();
@@ -127,6 +129,14 @@ impl Observed {
             built: BTreeMap::new(),
         }
     }
+}
+
+/// The nodes that next hops in use spread flows by.
+fn spread_nodes(next_hops: &[(u32, NextHop)], in_use: &BTreeSet<u32>) -> Vec<Entry> {
+    let spread = next_hops
+        .iter()
+        .filter(|(index, hop)| hop.kind == next_hop_kind::SPREAD && in_use.contains(index));
+    spread.map(|(_, hop)| Entry::node(hop.target)).collect()
 }
 
 fn entries<K: Ord, V: bytemuck::Zeroable + PartialEq>(raw: Vec<(K, V)>) -> BTreeMap<K, V> {

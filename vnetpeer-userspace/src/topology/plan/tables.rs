@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
-    abi::{self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, vnet_flags},
+    abi::{self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, next_hop_kind, vnet_flags},
     types::{LinkId, NicId, PolicyId, TableId, VnetId},
 };
 
 use super::{Observed, PlanError, policies::Built};
 use crate::topology::{
-    desired::{Desired, PrefixTable, VnetTables},
+    desired::{Desired, Hop, PrefixTable, VnetTables},
     trie::{Exhausted, Interner, NodeFormat, Pool, Prefix, build, flatten, meet},
 };
+
+/// Slots of a spread next hop: the children of a node.
+const SLOTS: usize = 256;
 
 /// A pool of the next generation, and what must be written before any root.
 type Finished<T> = (Pool<T>, Vec<(u32, Arc<T>)>);
@@ -99,17 +102,35 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    fn routes(&mut self, table: &PrefixTable<NextHop>) -> Result<Roots, PlanError> {
-        let next_hops = &mut self.next_hops;
-        let mut leaf = |hop: &NextHop| match next_hops.intern(*hop) {
-            Ok(number) => Ok(Entry::leaf(number)),
-            Err(error) => Err(exhausted(maps::NEXT_HOPS, error)),
+    fn routes(&mut self, table: &PrefixTable<Hop>) -> Result<Roots, PlanError> {
+        let mut leaf = |hop: &Hop| match hop {
+            Hop::One(hop) => self.next_hop(*hop),
+            Hop::Spread { class, members } => self.spread(*class, members),
         };
         let v4 = table.v4.iter().map(|(net, hop)| Ok(prefix4(*net, leaf(hop)?)));
         let v4 = v4.collect::<Result<Vec<_>, PlanError>>()?;
         let v6 = table.v6.iter().map(|(net, hop)| Ok(prefix6(net, leaf(hop)?)));
         let v6 = v6.collect::<Result<Vec<_>, PlanError>>()?;
         self.roots(&v4, &v6)
+    }
+
+    fn next_hop(&mut self, hop: NextHop) -> Result<Entry, PlanError> {
+        let number = self.next_hops.intern(hop).map_err(|it| exhausted(maps::NEXT_HOPS, it))?;
+        Ok(Entry::leaf(number))
+    }
+
+    /// A next hop that spreads flows over `members`, by a node of which each slot is one of them.
+    fn spread(&mut self, class: u16, members: &[NextHop]) -> Result<Entry, PlanError> {
+        let mut node = Node4 { children: [Entry::EMPTY; SLOTS] };
+        for (slot, child) in (0..).zip(&mut node.children) {
+            let chosen = members.iter().max_by_key(|member| weight(member.target, slot));
+            if let Some(member) = chosen {
+                *child = self.next_hop(NextHop { class, ..*member })?;
+            }
+        }
+        let node = self.trie_v4.intern(node).map_err(|it| exhausted(maps::TRIE_V4, it))?;
+        let kind = next_hop_kind::SPREAD;
+        self.next_hop(NextHop { kind, class, target: node, ..NextHop::default() })
     }
 
     fn vnet(&mut self, tables: &VnetTables) -> Result<abi::Vnet, PlanError> {
@@ -185,6 +206,16 @@ fn agree<T: NodeFormat>(
         return Ok(new);
     }
     build(nodes, &both)
+}
+
+/// How much slot `slot` of a spread next hop likes a NIC: rendezvous hashing, so that a member that goes
+/// leaves its own slots to the others and moves no other, whatever order or VNet it is named in.
+/// (The mixer is that of `splitmix64`.)
+fn weight(nic: u32, slot: u32) -> u64 {
+    let mut x = (u64::from(nic) << 32 | u64::from(slot)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }
 
 /// A pool that is full, by the name of its map.

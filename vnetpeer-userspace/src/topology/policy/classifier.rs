@@ -97,14 +97,14 @@ fn entry(rule: &PolicyRule) -> RuleEntry {
     }
 }
 
-/// For every prefix that a rule names the rules that match it. Ends that are no prefixes match every
-/// address here; tags are told apart by [`kinds`].
+/// For every prefix that a rule names the rules that match it. Ends without prefixes match every address
+/// here; tags are told apart by [`kinds`].
 fn address_rows<'a>(ends: impl Iterator<Item = &'a Matched>, v4: bool) -> Vec<Covered> {
     let mut anywhere = Bits::default();
     let mut named: Vec<(u128, u32, usize)> = Vec::new();
     for (rule, end) in ends.enumerate() {
         match end {
-            Matched::Prefixes(prefixes) => {
+            Matched::Prefixes(prefixes) | Matched::VirtualNetworkIn(prefixes) => {
                 let of_family = prefixes.iter().filter(|net| net.addr().is_ipv4() == v4);
                 named.extend(of_family.map(|net| {
                     let (address, len) = key(net);
@@ -193,7 +193,9 @@ fn is_any(ports: &[PortRange]) -> bool {
 fn has_class(end: &Matched, class: u16) -> bool {
     match end {
         Matched::Any | Matched::Prefixes(_) => true,
-        Matched::VirtualNetwork => class == address_class::VIRTUAL_NETWORK,
+        Matched::VirtualNetwork | Matched::VirtualNetworkIn(_) => {
+            class == address_class::VIRTUAL_NETWORK
+        }
         Matched::Internet => class == address_class::INTERNET,
     }
 }

@@ -200,17 +200,23 @@ fn for_platform_addresses(mut rule: PolicyRule, direction: Direction) -> Option<
         Direction::Outbound => &mut rule.destination,
     };
     let addresses = PLATFORM_RULES.iter().map(|(_, address)| IpNet::from(IpAddr::V4(*address)));
-    let covered: BTreeSet<IpNet> = addresses
-        .filter(|address| match remote {
-            Matched::Any => true,
-            Matched::Prefixes(prefixes) => prefixes.iter().any(|prefix| prefix.contains(address)),
-            Matched::VirtualNetwork | Matched::Internet => false,
-        })
-        .collect();
-    if covered.is_empty() {
-        return None;
-    }
-    *remote = Matched::Prefixes(covered);
+    *remote = match remote {
+        Matched::Any => Matched::Prefixes(addresses.collect()),
+        Matched::Prefixes(prefixes) => {
+            let is_named = |it: &IpNet| prefixes.iter().any(|prefix| prefix.contains(it));
+            let named: BTreeSet<IpNet> = addresses.filter(is_named).collect();
+            if named.is_empty() {
+                return None;
+            }
+            Matched::Prefixes(named)
+        }
+        // A user-defined route can bring the metadata service into the tag, so routing decides.
+        Matched::VirtualNetwork | Matched::VirtualNetworkIn(_) => {
+            Matched::VirtualNetworkIn(addresses.collect())
+        }
+        // Neither of them is public.
+        Matched::Internet => return None,
+    };
     Some(rule)
 }
 

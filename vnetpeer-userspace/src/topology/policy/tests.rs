@@ -53,6 +53,10 @@ pub(in crate::topology) fn deciding(policy: &Policy, packet: &Packet) -> Option<
             Matched::Any => true,
             Matched::Prefixes(prefixes) => prefixes.iter().any(|net| net.contains(&address)),
             Matched::VirtualNetwork => class == address_class::VIRTUAL_NETWORK,
+            Matched::VirtualNetworkIn(prefixes) => {
+                class == address_class::VIRTUAL_NETWORK
+                    && prefixes.iter().any(|net| net.contains(&address))
+            }
             Matched::Internet => class == address_class::INTERNET,
         };
         protocol

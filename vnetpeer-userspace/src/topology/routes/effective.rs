@@ -22,9 +22,10 @@ pub struct EffectiveRoute {
     pub state: RouteState,
     /// Destinations; here always one.
     pub address_prefix: Vec<IpNet>,
-    /// `VnetLocal`, `VNetPeering`, `VNetGlobalPeering`, `Internet`, `VirtualAppliance` or `None`.
+    /// `VnetLocal`, `VNetPeering`, `VNetGlobalPeering`, `Internet`, `VirtualAppliance`,
+    /// `VirtualApplianceEcmp`, `VirtualNetworkGateway` or `None`.
     pub next_hop_type: String,
-    /// The appliance's address, if the next hop is one.
+    /// The addresses of appliances or of the gateway, if the next hop is one.
     pub next_hop_ip_address: Vec<IpAddr>,
     /// Whether the route overrides BGP routes whatever their prefix; here never.
     pub has_bgp_override: bool,
@@ -44,6 +45,8 @@ impl RouteHop {
             Self::Peering { global: false, .. } => "VNetPeering",
             Self::Peering { global: true, .. } => "VNetGlobalPeering",
             Self::Appliance { .. } => "VirtualAppliance",
+            Self::Appliances(_) => "VirtualApplianceEcmp",
+            Self::Gateway { .. } => "VirtualNetworkGateway",
         }
     }
 }
@@ -55,8 +58,10 @@ impl EffectiveRoutes {
     }
 
     fn one(&self, route: &Route) -> EffectiveRoute {
-        let next_hop_ip_address = match route.hop {
-            RouteHop::Appliance { address, .. } => vec![address],
+        let next_hop_ip_address = match &route.hop {
+            RouteHop::Appliance { address, .. } => vec![*address],
+            RouteHop::Appliances(members) => members.iter().map(|(address, _)| *address).collect(),
+            RouteHop::Gateway { address, .. } => address.iter().copied().collect(),
             _ => Vec::new(),
         };
         EffectiveRoute {

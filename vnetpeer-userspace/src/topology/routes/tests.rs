@@ -35,7 +35,7 @@ fn with_routes(vnet: usize, routes: &[(&str, RouteNextHop)]) -> Topology {
 }
 
 fn hop(topology: &Topology, vnet: usize, destination: &str) -> RouteHop {
-    effective(topology, &start(topology), vnet).lookup(ip(destination)).unwrap().hop
+    effective(topology, &start(topology), vnet).lookup(ip(destination)).unwrap().hop.clone()
 }
 
 const ACTIVE: RouteState = RouteState::Active;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
-use vnetpeer_common::abi::next_hop_kind;
+use vnetpeer_common::abi::{NextHop, next_hop_kind};
 
 use super::*;
 use crate::topology::{
@@ -30,7 +30,7 @@ fn class_of(tag: &[IpNet], address: IpAddr) -> u16 {
     }
 }
 
-fn lookup(table: &PrefixTable<NextHop>, address: IpAddr) -> Option<NextHop> {
+fn lookup(table: &PrefixTable<Hop>, address: IpAddr) -> Option<NextHop> {
     let found = match address {
         IpAddr::V4(ip) => {
             let covering = table.v4.iter().filter(|(net, _)| net.contains(&ip));
@@ -41,7 +41,7 @@ fn lookup(table: &PrefixTable<NextHop>, address: IpAddr) -> Option<NextHop> {
             covering.max_by_key(|(net, _)| net.prefix_len()).map(|it| it.1)
         }
     };
-    found.copied()
+    found.map(|hop| hop.next_hops()[0])
 }
 
 fn edges(prefixes: impl Iterator<Item = IpNet>) -> Vec<IpAddr> {
@@ -61,7 +61,7 @@ fn edges(prefixes: impl Iterator<Item = IpNet>) -> Vec<IpAddr> {
     found
 }
 
-fn all_prefixes(table: &PrefixTable<NextHop>) -> Vec<IpNet> {
+fn all_prefixes(table: &PrefixTable<Hop>) -> Vec<IpNet> {
     let v4 = table.v4.keys().map(|net| IpNet::V4(*net));
     v4.chain(table.v6.keys().map(|net| IpNet::V6(*net))).collect()
 }
@@ -108,14 +108,15 @@ proptest! {
     #[test]
     fn next_hops_are_those_of_the_routes(seed: u64) {
         let mut random = Random(seed);
-        let mut routes = PrefixTable::<NextHop>::default();
+        let mut routes = PrefixTable::<Hop>::default();
         let mut tags = TagPrefixes::default();
         for target in 1..20 {
             let address = u32::try_from(random.next() >> 32).unwrap() & 0x8f0f_0000;
             let len = u8::try_from(random.below(17)).unwrap();
             let prefix = Ipv4Net::new(address.into(), len).unwrap().trunc();
             if random.percent(50) {
-                routes.v4.insert(prefix, NextHop { kind: 1, target, ..NextHop::default() });
+                let hop = NextHop { kind: 1, target, ..NextHop::default() };
+                routes.v4.insert(prefix, Hop::One(hop));
             } else {
                 tags.v4.insert(prefix);
             }

@@ -1,8 +1,11 @@
 //! An image of the kernel's maps that knows nothing of plans.
 
 use super::*;
-use crate::topology::{plan::RawMaps, trie::tests::lookup};
-use vnetpeer_common::types::{PolicyId, TableId, VnetId, VtepId};
+use crate::topology::{desired::Hop, plan::RawMaps, trie::tests::lookup};
+use vnetpeer_common::{
+    abi::next_hop_kind,
+    types::{PolicyId, TableId, VnetId, VtepId},
+};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Image {
@@ -115,7 +118,7 @@ impl Image {
         let vteps = self.vteps.iter().filter(|it| *it.1 != abi::Vtep::default());
         assert!(vteps.eq(desired.vteps.iter()));
         assert_eq!(self.vtep_addrs.len(), desired.vteps.len());
-        let hop = |it: u32| self.next_hops[&it];
+        let hop = |it: u32| self.hop(it);
         for (id, roots) in &self.routes {
             match desired.routes.get(id) {
                 Some(table) => self.check_table(*roots, table, hop),
@@ -136,7 +139,20 @@ impl Image {
         assert!(desired.routes.keys().all(|id| self.routes.contains_key(id)));
     }
 
-    fn check_table<T: PartialEq + Copy + std::fmt::Debug>(
+    /// The next hop with this number as it was desired.
+    fn hop(&self, number: u32) -> Hop {
+        let hop = self.next_hops[&number];
+        if hop.kind != next_hop_kind::SPREAD {
+            return Hop::One(hop);
+        }
+        let slots = self.trie_v4[&hop.target].children.iter().filter_map(|slot| slot.as_leaf());
+        let members: BTreeSet<abi::NextHop> = slots.map(|it| self.next_hops[&it]).collect();
+        assert!(members.iter().all(|it| it.class == hop.class));
+        let members = members.into_iter().map(|it| abi::NextHop { class: 0, ..it });
+        Hop::Spread { class: hop.class, members: members.collect() }
+    }
+
+    fn check_table<T: PartialEq + Clone + std::fmt::Debug>(
         &self,
         roots: abi::Roots,
         table: &PrefixTable<T>,
@@ -146,11 +162,11 @@ impl Image {
             let expected = match probe {
                 std::net::IpAddr::V4(ip) => {
                     let covering = table.v4.iter().filter(|(net, _)| net.contains(&ip));
-                    covering.max_by_key(|(net, _)| net.prefix_len()).map(|it| *it.1)
+                    covering.max_by_key(|(net, _)| net.prefix_len()).map(|it| it.1.clone())
                 }
                 std::net::IpAddr::V6(ip) => {
                     let covering = table.v6.iter().filter(|(net, _)| net.contains(&ip));
-                    covering.max_by_key(|(net, _)| net.prefix_len()).map(|it| *it.1)
+                    covering.max_by_key(|(net, _)| net.prefix_len()).map(|it| it.1.clone())
                 }
             };
             assert_eq!(self.lookup(roots, Addr::from(probe)).map(&value), expected, "{probe}");

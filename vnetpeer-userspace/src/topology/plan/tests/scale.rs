@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::topology::{
-    desired::VnetTables,
+    desired::{Hop, VnetTables},
     model::{Access, Endpoints, RuleProtocol, SecurityGroup, SecurityGroupIndex},
     testing::{
         Random, nic,
@@ -13,14 +13,14 @@ use ipnet::Ipv4Net;
 use vnetpeer_common::types::{TableId, VnetId};
 
 /// The mix of lengths that the routes of the published measurements have.
-fn random_routes(random: &mut Random, count: usize) -> PrefixTable<abi::NextHop> {
+fn random_routes(random: &mut Random, count: usize) -> PrefixTable<Hop> {
     let mut table = PrefixTable::default();
     while table.v4.len() < count {
         let len = [20, 22, 24, 24, 24, 24, 26, 28][random.below(8)];
         let address = 10 << 24 | u32::try_from(random.next() & 0x00ff_ffff).unwrap();
         let target = u32::try_from(random.below(1_000)).unwrap() + 1;
         let hop = abi::NextHop { kind: 1, target, ..abi::NextHop::default() };
-        table.v4.insert(Ipv4Net::new(address.into(), len).unwrap().trunc(), hop);
+        table.v4.insert(Ipv4Net::new(address.into(), len).unwrap().trunc(), Hop::One(hop));
     }
     table
 }
@@ -46,7 +46,7 @@ fn a_change_of_one_route_among_many_tables_writes_a_few_nodes() {
     let first = plan(&desired, &Observed::empty(capacities)).unwrap();
     let hop = abi::NextHop { kind: 1, target: 5, ..abi::NextHop::default() };
     let table = desired.routes.get_mut(&TableId(7)).unwrap();
-    table.v4.insert("10.77.77.77/32".parse().unwrap(), hop);
+    table.v4.insert("10.77.77.77/32".parse().unwrap(), Hop::One(hop));
     let second = plan(&desired, &first.next).unwrap();
     assert!((2..=6).contains(&second.ops.len()), "{:?}", second.ops);
 }
