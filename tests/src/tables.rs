@@ -12,8 +12,8 @@ use vnetpeer_common::{
         NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
     datapath::{
-        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, admit,
-        classify, keep_fragment, lookup6,
+        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables,
+        admit, classify, keep_fragment, lookup6, resolve,
     },
     reason::DropReason,
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
@@ -346,6 +346,10 @@ impl Tables for HostTables {
 
     fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
         lookup6(self, root, address)
+    }
+
+    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved {
+        resolve(self, table, sender, destination, flow)
     }
 
     fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry {

@@ -15,7 +15,7 @@ macro_rules! topics {
 }
 
 topics! {
-    arp decap encap flows fragments malformed metering mtu neighbor peering policies routes
+    appliances arp decap encap flows fragments gateways malformed metering mtu neighbor peering policies routes
     service_chain spoof tunnel_security
 }
 

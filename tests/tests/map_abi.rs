@@ -101,7 +101,7 @@ fn security_types(text: &mut String) {
     layout!(text, Fragmented: src dst seen id ports protocol reserved);
     layout!(
         text,
-        Action: epoch link computed reverse target via detail mac mtu is_remote source
+        Action: epoch link computed reverse target via detail mac mtu flags source
     );
     layout!(text, Cached4: key action);
     layout!(text, Cached6: key action reserved);

@@ -89,6 +89,8 @@ drop_reasons! {
     48 FlowTableFull "the host's flow table is full"
     49 ProtocolBlocked "GRE or IP in IP, which virtual networks do not carry"
     50 PortReserved "UDP source port 65330, which the platform reserves"
+    51 HopLimitExceeded "one appliance forwarded it to another with no hop left: they may send to each other in a loop"
+    52 RouteLoop "the route leads back to the NIC that sent the packet"
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use vnetpeer_common::{
     abi::{Entry, RuleEntry},
-    datapath::{Address, Admission, Case, FlowQuery, admit, classify, keep_fragment, lookup6},
+    datapath::{Address, Admission, Case, FlowQuery, admit, classify, keep_fragment, lookup6, resolve},
     reason::DropReason,
-    types::{RuleId, V4, V6},
+    types::{NicId, RuleId, TableId, V4, V6},
 };
 
 use crate::tables::Maps;
@@ -76,6 +76,15 @@ pub extern "C" fn vnp_keep_fragment_v6(query: *const FlowQuery<V6>, id: u32) -> 
 pub extern "C" fn vnp_lookup_v6(root: u32, high: u64, low: u64) -> u64 {
     let address = V6::from_halves([high, low]);
     lookup6(&Maps, Entry::from_bits(root), address).map_or(u64::MAX, u64::from)
+}
+
+/// Follows effective routes, see [`resolve`]; the address as in [`vnp_lookup_v6`].
+// SAFETY: nothing else has the name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn vnp_resolve_v6(table: u32, sender: u32, high: u64, low: u64, flow: u32) -> u64 {
+    let destination = V6::from_halves([high, low]);
+    resolve(&Maps, TableId(table), NicId(sender), destination, flow).0
 }
 
 #[inline(always)]

@@ -14,7 +14,7 @@ use vnetpeer_common::{
         Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, NextHop,
         Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
-    datapath::{Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables},
+    datapath::{Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables},
     reason::DropReason,
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
@@ -271,35 +271,29 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
+    fn keep_fragment4(&self, _asked: &FlowQuery<V4>, id: u32) {
         let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return };
-        // SAFETY: the scratch is this CPU's, and this program's until it returns.
-        functions::vnp_keep_fragment_v4(
-            unsafe {
-                (*scratch).query4 = *query;
-                &raw const (*scratch).query4
-            },
-            id,
-        );
+        // SAFETY: the scratch is this CPU's, and this program's until it returns; the query is still there.
+        functions::vnp_keep_fragment_v4(unsafe { &raw const (*scratch).query4 }, id);
     }
 
     #[inline(always)]
-    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
+    fn keep_fragment6(&self, _asked: &FlowQuery<V6>, id: u32) {
         let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return };
-        // SAFETY: the scratch is this CPU's, and this program's until it returns.
-        functions::vnp_keep_fragment_v6(
-            unsafe {
-                (*scratch).query6 = *query;
-                &raw const (*scratch).query6
-            },
-            id,
-        );
+        // SAFETY: see `keep_fragment4`.
+        functions::vnp_keep_fragment_v6(unsafe { &raw const (*scratch).query6 }, id);
     }
 
     #[inline(always)]
     fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
         let [high, low] = address.halves();
         u32::try_from(functions::vnp_lookup_v6(root.bits(), high, low)).ok()
+    }
+
+    #[inline(always)]
+    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved {
+        let [high, low] = destination.halves();
+        Resolved(functions::vnp_resolve_v6(table.0, sender.0, high, low, flow))
     }
 
     #[inline(always)]

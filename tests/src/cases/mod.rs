@@ -1,10 +1,12 @@
 //! The table of cases, by topic. The first word of a name is the area that it belongs to.
 
+pub mod appliances;
 pub mod arp;
 pub mod decap;
 pub mod encap;
 pub mod flows;
 pub mod fragments;
+pub mod gateways;
 pub mod malformed;
 pub mod metering;
 pub mod mtu;
@@ -29,11 +31,13 @@ use crate::{
 /// All cases.
 pub fn all() -> Vec<Case> {
     [
+        appliances::cases(),
         arp::cases(),
         decap::cases(),
         encap::cases(),
         flows::cases(),
         fragments::cases(),
+        gateways::cases(),
         malformed::cases(),
         metering::cases(),
         mtu::cases(),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Classifier, Config, Filter, Link, NextHop, Nic, Node4, Node6, RelationKey,
-        Roots, Row, Vnet, Vtep, nic_flags, vnet_flags,
+        AddressKey, Classifier, Config, Entry, Filter, Link, NextHop, Nic, Node4, Node6,
+        RelationKey, Roots, Row, Vnet, Vtep, nic_flags, vnet_flags,
     },
-    types::{Addr, LinkId, NicId, VtepId},
+    types::{Addr, LinkId, NextHopId, NicId, VtepId},
 };
 
-use super::{Nodes, World, policy::Compiled};
+use super::{Nodes, SPREAD_NODE, World, policy::Compiled};
 use crate::capacity;
 
 /// One map each; arrays by index.
@@ -68,6 +68,8 @@ impl Image {
         });
         let routes = routes.collect();
         let compiled = Compiled::new(&world.policies, &mut nodes);
+        let trie_v4 = (0..).zip(nodes.v4).skip(1).chain(spread_node(world, &next_hops));
+        let trie_v4 = trie_v4.collect();
         let mask = capacity::CACHE_SETS - 1;
         let config = Config { tick_rate: TICK_RATE, cache_mask: [mask, mask], ..world.config };
         Self {
@@ -80,7 +82,7 @@ impl Image {
             nics: world.nics.iter().map(|(id, nic)| (id.0, *nic)).collect(),
             vnets,
             routes,
-            trie_v4: (0..).zip(nodes.v4).skip(1).collect(),
+            trie_v4,
             trie_v6: (0..).zip(nodes.v6).skip(1).collect(),
             next_hops: next_hops.iter().map(|(next, id)| (id.0, *next)).collect(),
             links: world.links.iter().map(|(id, link)| (id.0, *link)).collect(),
@@ -90,6 +92,15 @@ impl Image {
             addresses: world.addresses.iter().map(|key| (*key, 1)).collect(),
         }
     }
+}
+
+/// The node of the spread next hop, if there is one.
+fn spread_node(world: &World, ids: &BTreeMap<NextHop, NextHopId>) -> Option<(u32, Node4)> {
+    let leaves: Vec<Entry> = world.spread.iter().map(|hop| Entry::leaf(ids[hop].0)).collect();
+    (!leaves.is_empty()).then(|| {
+        let children = std::array::from_fn(|slot| leaves[slot % leaves.len()]);
+        (SPREAD_NODE, Node4 { children })
+    })
 }
 
 /// Jiffies per second that the programs are told. They are the kernel's own where it has them.

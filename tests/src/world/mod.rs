@@ -22,9 +22,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use vnetpeer_common::{
-    abi::{AddressKey, Config, Filter, Link, NextHop, Nic, RelationKey, Vtep},
+    abi::{
+        AddressKey, Config, Filter, Link, NextHop, Nic, RelationKey, Vtep, address_class,
+        next_hop_kind,
+    },
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
+
+use crate::capacity;
+
+/// The trie node whose children are the members of a spread next hop.
+const SPREAD_NODE: u32 = capacity::TRIE_V4 - 1;
 
 /// What the maps of one host should say, with prefixes in place of tries.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +49,8 @@ pub struct World {
     pub vnets: BTreeMap<VnetId, VnetSpaces>,
     /// Effective routes; values are next hops.
     pub routes: BTreeMap<TableId, Vec<(IpNet, NextHop)>>,
+    /// Next hops that a spread one names, see [`World::spread_over`].
+    pub spread: Vec<NextHop>,
     /// Links.
     pub links: BTreeMap<LinkId, Link>,
     /// Which link a VNet has towards another.
@@ -90,6 +100,17 @@ impl World {
         routes.push((prefix, next));
     }
 
+    /// A next hop that spreads flows evenly over `members`; a world has at most one.
+    pub fn spread_over(&mut self, members: &[NextHop]) -> NextHop {
+        self.spread = members.to_vec();
+        NextHop {
+            kind: next_hop_kind::SPREAD,
+            class: address_class::VIRTUAL_NETWORK,
+            target: SPREAD_NODE,
+            ..NextHop::default()
+        }
+    }
+
     /// The contents of the maps.
     pub fn image(&self) -> Image {
         Image::new(self)
@@ -97,8 +118,13 @@ impl World {
 
     /// Ids of the next hops, in the order of first use.
     fn next_hops(&self) -> BTreeMap<NextHop, NextHopId> {
-        let distinct: BTreeSet<NextHop> =
-            self.routes.values().flatten().map(|(_, next)| *next).collect();
+        let distinct: BTreeSet<NextHop> = self
+            .routes
+            .values()
+            .flatten()
+            .map(|(_, next)| *next)
+            .chain(self.spread.clone())
+            .collect();
         distinct.into_iter().zip((1..).map(NextHopId)).collect()
     }
 }

@@ -208,6 +208,14 @@ pub struct Fragmented {
 /// Ways of a set of the flow cache.
 pub const CACHE_WAYS: u32 = 2;
 
+/// Bits of [`Action::flags`].
+pub mod action_flags {
+    /// The target is on another host.
+    pub const REMOTE: u32 = 1;
+    /// The hop limit is lowered: the packet goes from one appliance to another.
+    pub const LOWER_HOP_LIMIT: u32 = 1 << 1;
+}
+
 /// What to do with every packet of a flow in one direction, computed once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 #[repr(C)]
@@ -230,8 +238,8 @@ pub struct Action {
     pub mac: Mac,
     /// Largest IP packet on the way, in bytes.
     pub mtu: u16,
-    /// 1 if the target is on another host.
-    pub is_remote: u32,
+    /// Bits of [`action_flags`].
+    pub flags: u32,
     /// The NIC that a packet from another host comes from; none for what the NIC itself sends.
     pub source: NicId,
 }

@@ -15,7 +15,7 @@ pub use counters::{DropCounter, DropEvent, Meter};
 pub use flow::{
     Action, CACHE_WAYS, CLOSING_SECONDS, Cached4, Cached6, FRAGMENT_BUCKETS, Flow, FlowKey4,
     FlowKey6, FlowPhase, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, HALF_OPEN_SECONDS,
-    ICMP_SECONDS, has_ended, nic_protocol,
+    ICMP_SECONDS, action_flags, has_ended, nic_protocol,
 };
 pub use host::{AddressKey, Config, Vtep, vtep_flags};
 pub use network::{

@@ -2,13 +2,13 @@
 //! packet pays for the choice twice.
 
 use super::{
-    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, Opened, Packet, Tables,
+    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, Opened, Packet, Resolved, Tables,
     flow::quote::{Quote, pulled},
-    lookup4, lookup6, parse,
+    lookup4, lookup6, parse, resolve,
 };
 use crate::{
     abi::{Flow, FlowKey4, FlowKey6, Nic, Roots, RuleEntry},
-    types::{Addr, V4, V6},
+    types::{Addr, NicId, TableId, V4, V6},
     wire::{ETHERNET_LEN, Ipv4, Ipv6, ethertype, icmp_type, icmpv6_type, protocol},
 };
 
@@ -45,6 +45,9 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     /// The same, never by a call.
     fn lookup_inline<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32>;
 
+    /// Follows effective routes to the NIC that a packet is handed to, see [`resolve`].
+    fn resolve<T: Tables>(self, tables: &T, table: TableId, sender: NicId, flow: u32) -> Resolved;
+
     /// 32 bits of the address that differ between neighbours.
     fn hash(self) -> u32;
 
@@ -61,6 +64,10 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     /// Parses a whole TCP segment or UDP datagram without options and extension headers, and nothing
     /// else.
     fn plain<P: Packet>(p: &P) -> Option<Headers<Self>>;
+
+    /// Lowers the hop limit of a packet behind an Ethernet header by one; `None` if that would make it
+    /// zero.
+    fn lower_hop_limit<P: Packet>(p: &mut P) -> Option<()>;
 
     /// Key of a flow; ports and NIC as in [`FlowKey4`].
     fn key(local: Self, remote: Self, ports: u32, nic_protocol: u32) -> Self::Key;
@@ -96,7 +103,7 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
 const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
 
 #[inline(always)]
-fn mix(a: u64, b: u64) -> u32 {
+pub(super) fn mix(a: u64, b: u64) -> u32 {
     let mixed = a.wrapping_mul(MIX[0]) ^ b;
     // Every bit of both lies in the lower half now, so the upper half of the product depends on all. The
     // second shift breaks up the regular steps in which counted ports would fill the sets.
@@ -143,6 +150,11 @@ impl Address for V4 {
     }
 
     #[inline(always)]
+    fn resolve<T: Tables>(self, tables: &T, table: TableId, sender: NicId, flow: u32) -> Resolved {
+        resolve(tables, table, sender, self, flow)
+    }
+
+    #[inline(always)]
     fn hash(self) -> u32 {
         self.bits()
     }
@@ -185,6 +197,11 @@ impl Address for V4 {
     #[inline(always)]
     fn plain<P: Packet>(p: &P) -> Option<Headers<Self>> {
         parse::plain_v4(p)
+    }
+
+    #[inline(always)]
+    fn lower_hop_limit<P: Packet>(p: &mut P) -> Option<()> {
+        p.get_mut::<Ipv4>(ETHERNET_LEN)?.lower_ttl()
     }
 
     #[inline(always)]
@@ -272,6 +289,11 @@ impl Address for V6 {
     }
 
     #[inline(always)]
+    fn resolve<T: Tables>(self, tables: &T, table: TableId, sender: NicId, flow: u32) -> Resolved {
+        tables.resolve6(table, sender, self, flow)
+    }
+
+    #[inline(always)]
     fn hash(self) -> u32 {
         let [high, low] = self.halves();
         let half = high ^ low;
@@ -303,6 +325,11 @@ impl Address for V6 {
     #[inline(always)]
     fn plain<P: Packet>(p: &P) -> Option<Headers<Self>> {
         parse::plain_v6(p)
+    }
+
+    #[inline(always)]
+    fn lower_hop_limit<P: Packet>(p: &mut P) -> Option<()> {
+        p.get_mut::<Ipv6>(ETHERNET_LEN)?.lower_hop_limit()
     }
 
     #[inline(always)]

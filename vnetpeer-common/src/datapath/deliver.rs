@@ -26,14 +26,16 @@ pub(super) struct Source {
     /// The target's link to that VNet where the sender's route has told it already; a packet from
     /// another host comes without.
     pub(super) link: LinkId,
+    /// [`nic_flags`] of that NIC.
+    pub(super) flags: u32,
 }
 
 /// How a packet stands to the NIC that it enters.
 pub(super) struct Relation {
-    /// The link to meter, none inside a VNet.
+    /// The link; none inside a VNet.
     pub(super) link: LinkId,
-    /// Whether the link lets the VNets talk (`allowVirtualNetworkAccess`).
-    pub(super) access: bool,
+    /// [`query_flags::NO_ACCESS`], or 0.
+    pub(super) no_access: u32,
 }
 
 /// Whether a packet may enter the local NIC `id` as far as the networks are concerned; what its
@@ -48,7 +50,7 @@ pub(super) fn relate<T: Tables, A: Address>(
     trail: &mut Trail,
 ) -> Result<Relation, DropReason> {
     let relation = if source.vnet == nic.vnet {
-        Relation { link: LinkId::NONE, access: true }
+        Relation { link: LinkId::NONE, no_access: 0 }
     } else {
         relate_peer(tables, headers, source, nic, trail)?
     };
@@ -77,22 +79,54 @@ fn relate_peer<T: Tables, A: Address>(
         link = tables.link(id).ok_or(DropReason::NoRelation)?;
     }
     trail.link = id;
-    let access = may_use(link.flags)?;
-    if id != by_source && link.flags & link_flags::ALLOW_FORWARDED == 0 {
+    let no_access = may_use(link.flags)?;
+    // What comes through the gateway that this VNet uses needs no further permission.
+    let gateway = source.flags / nic_flags::GATEWAY & 1;
+    if id != by_source
+        && link.flags & (link_flags::ALLOW_FORWARDED | gateway * link_flags::USE_REMOTE_GATEWAYS)
+            == 0
+    {
         return Err(DropReason::ForwardedTrafficDenied);
     }
-    Ok(Relation { link: id, access })
+    Ok(Relation { link: id, no_access })
 }
 
-/// Whether a link that carries traffic lets the VNets talk without a rule that says so. Without
-/// `allowVirtualNetworkAccess` the peer's space is not in tag `VirtualNetwork`, and only a network
-/// security group's own rule lets its packets pass.
+/// The link over which a packet entered a NIC, if it is the one to meter. `asked` are the flags of the
+/// query for that NIC.
 #[inline(always)]
-pub(super) const fn may_use(flags: u32) -> Result<bool, DropReason> {
+pub(super) fn billed<T: Tables>(tables: &T, nic: &Nic, link: LinkId, asked: u32) -> LinkId {
+    if nic.flags & nic_flags::GATEWAY == 0 || asked & query_flags::OWN != 0 {
+        return link;
+    }
+    let reverse = tables.link(link).map_or(LinkId::NONE, |it| it.reverse);
+    unless(by_gateway(tables, nic, reverse), link)
+}
+
+/// 1 if the NIC stands for a gateway that the owner of a link uses, else 0. What crosses the peering
+/// between that gateway and the owner is the owner's to pay (AZ §7.4).
+#[inline(always)]
+pub(super) fn by_gateway<T: Tables>(tables: &T, nic: &Nic, link: LinkId) -> u32 {
+    if nic.flags & nic_flags::GATEWAY == 0 {
+        return 0;
+    }
+    tables.link(link).map_or(0, |it| it.flags / link_flags::USE_REMOTE_GATEWAYS & 1)
+}
+
+/// The link, or none if `free` is 1.
+#[inline(always)]
+pub(super) const fn unless(free: u32, link: LinkId) -> LinkId {
+    LinkId(link.0 & free.wrapping_sub(1))
+}
+
+/// [`query_flags::NO_ACCESS`] if a link that carries traffic lets the VNets talk only by a rule that says
+/// so, else 0. Without `allowVirtualNetworkAccess` the peer's space is not in tag `VirtualNetwork`, and
+/// only a network security group's own rule lets its packets pass.
+#[inline(always)]
+pub(super) const fn may_use(flags: u32) -> Result<u32, DropReason> {
     if flags & link_flags::CONNECTED == 0 {
         return Err(DropReason::PeeringNotConnected);
     }
-    Ok(flags & link_flags::ALLOW_ACCESS != 0)
+    Ok((!flags & link_flags::ALLOW_ACCESS) / link_flags::ALLOW_ACCESS * query_flags::NO_ACCESS)
 }
 
 /// Asks the flow table and the policies of the local NIC `id` whether a packet may pass, and says
@@ -102,11 +136,11 @@ pub(super) fn ask<T: Tables, A: Address>(
     tables: &T,
     query: &mut FlowQuery<A>,
     (id, nic): (NicId, &Nic),
-    access: bool,
+    no_access: u32,
     trail: &mut Trail,
 ) -> Result<bool, DropReason> {
     let own = if owns(tables, id, nic, query.local) { query_flags::OWN } else { 0 };
-    query.stand_at(id, nic, own | if access { 0 } else { query_flags::NO_ACCESS });
+    query.stand_at(id, nic, own | no_access);
     let admission = A::admit(tables, query);
     if let Some(reason) = admission.refusal() {
         trail.rule = admission.rule();

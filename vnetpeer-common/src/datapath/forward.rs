@@ -3,18 +3,17 @@
 use super::{
     Address, FlowQuery, Headers, Packet, Tables, Verdict,
     account::{Trail, meter},
-    deliver::{Source, ask, deliver, relate},
+    deliver::{Source, ask, billed, deliver, relate},
     encap::{Overlay, encap},
     flow::{
         cache::{self, Direction},
         fragment,
-        quote::query_of,
     },
     outbound::{Hop, Refusal, Sender},
     parse::{self, WireSize},
 };
 use crate::{
-    abi::{Action, Nic, Vtep, nic_flags, vtep_flags},
+    abi::{Action, Nic, Vtep, action_flags, nic_flags, vtep_flags},
     reason::DropReason,
     types::{LinkId, VtepId},
     wire::ethertype,
@@ -30,20 +29,24 @@ pub(super) fn forward<P: Packet, T: Tables, A: Address>(
     tables: &T,
     sender: &Sender<'_>,
     headers: &Headers<A>,
-    hop: &Hop,
+    query: &mut FlowQuery<A>,
+    hop: &mut Hop<'_>,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
+    let steady = ask(tables, query, (sender.id, sender.nic), hop.no_access(), trail)?;
+    fragment::remember_first(tables, headers, query);
+    hop.settle(tables, sender.nic, query.flags);
+    if hop.action_flags() != 0 {
+        A::lower_hop_limit(p).ok_or(DropReason::HopLimitExceeded)?;
+    }
     let target = tables
         .nic(hop.target)
         .filter(|target| target.flags & nic_flags::PRESENT != 0)
         .ok_or(DropReason::NoEndpoint)?;
-    let mut query = query_of(p, headers)?;
-    let steady = ask(tables, &mut query, (sender.id, sender.nic), hop.access, trail)?;
-    fragment::remember_first(tables, headers, &query);
     if target.vtep.is_some() {
         transmit(p, tables, sender, headers, hop, target, steady, trail)
     } else {
-        hand_over(p, tables, sender, headers, &mut query, hop, target, steady, trail)
+        hand_over(p, tables, sender, headers, query, hop, target, steady, trail)
     }
 }
 
@@ -55,23 +58,23 @@ fn transmit<P: Packet, T: Tables, A: Address>(
     tables: &T,
     sender: &Sender<'_>,
     headers: &Headers<A>,
-    hop: &Hop,
+    hop: &Hop<'_>,
     target: &Nic,
     steady: bool,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     let vtep = way_to::<T, A>(tables, target.vtep).ok_or(DropReason::Unconfigured)?;
     let size = parse::wire_size(p, headers)?;
-    let mtu = check_mtu(&size, hop.link, vtep.mtu)?;
+    let mtu = check_mtu(&size, hop.link(), vtep.mtu)?;
     if steady {
         cache::remember(tables, headers, sender.id, Direction::Outbound, || Action {
             epoch: sender.epoch,
-            link: hop.link,
+            link: hop.billed(),
             computed: tables.jiffies(),
             target: hop.target,
             via: target.vtep.0,
             detail: target.vnet.0,
-            is_remote: 1,
+            flags: action_flags::REMOTE | hop.action_flags(),
             mtu,
             ..Action::default()
         });
@@ -79,7 +82,7 @@ fn transmit<P: Packet, T: Tables, A: Address>(
     let overlay = Overlay { source: sender.id, target: hop.target, vnet: target.vnet };
     trail.ethertype = 0;
     let verdict = encap(p, headers, overlay, vtep)?;
-    meter(tables, hop.link, LinkId::NONE, &size);
+    meter(tables, hop.billed(), LinkId::NONE, &size);
     Ok(verdict)
 }
 
@@ -92,35 +95,39 @@ fn hand_over<P: Packet, T: Tables, A: Address>(
     sender: &Sender<'_>,
     headers: &Headers<A>,
     query: &mut FlowQuery<A>,
-    hop: &Hop,
+    hop: &Hop<'_>,
     target: &Nic,
     steady: bool,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
-    let size = parse::wire_size(p, headers)?;
-    let mtu = check_mtu(&size, hop.link, target.mtu)?;
+    let mtu = check_mtu(&parse::wire_size(p, headers)?, hop.link(), target.mtu)?;
     // What the target's side refuses is counted there.
     (trail.slot, trail.nic) = (target.slot, hop.target);
-    let source = Source { vnet: sender.nic.vnet, link: hop.reverse };
+    let (vnet, flags) = (sender.nic.vnet, sender.nic.flags);
+    let source = Source { vnet, flags, link: hop.reverse() };
     let relation = relate(tables, headers, &source, hop.target, target, trail)?;
     query.turn();
-    let steady = ask(tables, query, (hop.target, target), relation.access, trail)? && steady;
+    let steady = ask(tables, query, (hop.target, target), relation.no_access, trail)? && steady;
+    let billed = billed(tables, target, relation.link, query.flags);
     if steady {
         cache::remember(tables, headers, sender.id, Direction::Outbound, || Action {
             epoch: sender.epoch,
-            link: hop.link,
+            link: hop.billed(),
             computed: tables.jiffies(),
-            reverse: relation.link,
+            reverse: billed,
             target: hop.target,
             via: target.ifindex,
             detail: target.flags,
             mac: target.mac,
             mtu,
+            flags: hop.action_flags(),
             ..Action::default()
         });
     }
+    // Asked again, since there is no room to keep it while policies are asked.
+    let size = parse::wire_size(p, headers)?;
     let verdict = deliver::<P, A>(p, hop.target, target)?;
-    meter(tables, hop.link, relation.link, &size);
+    meter(tables, hop.billed(), billed, &size);
     Ok(verdict)
 }
 

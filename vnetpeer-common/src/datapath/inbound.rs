@@ -10,7 +10,7 @@ use core::hint::black_box;
 use super::{
     Address, Family, Headers, OUTER_V4_LEN, OUTER_V6_LEN, Packet, Tables, Verdict,
     account::{Trail, drop_frame, meter},
-    deliver::{Source, ask, deliver, relate},
+    deliver::{Source, ask, billed, deliver, relate},
     encap::{OuterV4, OuterV6},
     flow::{
         cache::{self, Direction},
@@ -82,6 +82,7 @@ fn tunnel_v6<P: Packet, T: Tables>(p: &mut P, tables: &T) -> Option<Tunnel> {
 struct Ends {
     source: NicId,
     source_vnet: VnetId,
+    source_flags: u32,
     target: NicId,
     inner: Family,
 }
@@ -134,21 +135,22 @@ fn enter<P: Packet, T: Tables, A: Address>(
     if headers.is_later_fragment() {
         fragment::recall(tables, headers, Owner { slot: nic.slot, inbound: true })?;
     }
-    let source = Source { vnet: ends.source_vnet, link: LinkId::NONE };
+    let (vnet, flags) = (ends.source_vnet, ends.source_flags);
+    let source = Source { vnet, flags, link: LinkId::NONE };
     let relation = relate(tables, headers, &source, ends.target, nic, trail)?;
-    trail.link = relation.link;
     let mut query = query_of(p, headers)?;
     query.turn();
-    let steady = ask(tables, &mut query, (ends.target, nic), relation.access, trail)?;
+    let steady = ask(tables, &mut query, (ends.target, nic), relation.no_access, trail)?;
+    let billed = billed(tables, nic, relation.link, query.flags);
     fragment::remember_first(tables, headers, &query);
     let size = parse::wire_size(p, headers)?;
     let verdict = deliver::<P, A>(p, ends.target, nic)?;
-    meter(tables, LinkId::NONE, relation.link, &size);
+    meter(tables, LinkId::NONE, billed, &size);
     if steady {
         let direction = Direction::From(ends.source);
         cache::remember(tables, headers, ends.target, direction, || Action {
             epoch,
-            link: relation.link,
+            link: billed,
             computed: tables.jiffies(),
             target: ends.target,
             via: nic.ifindex,
@@ -173,7 +175,8 @@ fn check_ends<P: Packet, T: Tables>(
     p.pull(at + size_of::<Ethernet>()).ok_or(DropReason::VxlanInvalid)?;
     let overlay = p.get::<Ethernet>(at).ok_or(DropReason::VxlanInvalid)?;
     let source = Mac::from(overlay.src).nic().unwrap_or(NicId::NONE);
-    let source_vnet = check_source(tables, tunnel, source)?;
+    let sender = check_source(tables, tunnel, source)?;
+    let (source_vnet, source_flags) = (sender.vnet, sender.flags);
     trail.source_nic = source;
     let vni = VnetId(tunnel.vxlan.vni().ok_or(DropReason::VxlanInvalid)?);
     let hosted = tables.vnet(vni).is_some_and(|vnet| vnet.flags & vnet_flags::HOSTED != 0);
@@ -195,18 +198,18 @@ fn check_ends<P: Packet, T: Tables>(
         ethertype::IPV6 => Family::V6,
         _ => return Err(DropReason::VxlanInvalid),
     };
-    Ok(Ends { source, source_vnet, target, inner })
+    Ok(Ends { source, source_vnet, source_flags, target, inner })
 }
 
 /// The source NIC must live on the host that the packet comes from. The entry of a host without an
 /// address has zeros, which are nobody's. Only a packet that fails pays
 /// for the hash lookup that tells an unknown host from a known one.
 #[inline(always)]
-fn check_source<T: Tables>(
-    tables: &T,
+fn check_source<'a, T: Tables>(
+    tables: &'a T,
     tunnel: &Tunnel,
     source: NicId,
-) -> Result<VnetId, DropReason> {
+) -> Result<&'a Nic, DropReason> {
     let nic = tables.nic(source).filter(|nic| nic.flags & nic_flags::PRESENT != 0);
     let lives_there = nic.is_some_and(|nic| {
         nic.vtep.is_some()
@@ -214,7 +217,7 @@ fn check_source<T: Tables>(
             && has_address(tables, nic.vtep, tunnel.source)
     });
     match nic {
-        Some(nic) if lives_there => Ok(nic.vnet),
+        Some(nic) if lives_there => Ok(nic),
         _ if tables.vtep_by_address(tunnel.source).is_none() => Err(DropReason::VtepUnknown),
         Some(_) => Err(DropReason::SourceNicElsewhere),
         None => Err(DropReason::SourceNicUnknown),

@@ -9,18 +9,20 @@ use super::{
     Address, Headers, Packet, Tables, Verdict,
     account::{Trail, drop_frame},
     arp,
-    deliver::{may_use, owns},
+    deliver::{by_gateway, may_use, owns, unless},
     flow::{
         cache,
         fragment::{self, Owner},
+        quote::query_of,
     },
     forward::forward,
-    icmp_error, ndp, parse,
+    icmp_error, ndp, parse, query_flags,
+    resolve::flow_hash,
 };
 use crate::{
-    abi::{Nic, next_hop_kind, nic_flags},
+    abi::{NextHop, Nic, action_flags, next_hop_kind, nic_flags},
     reason::DropReason,
-    types::{LinkId, Mac, NextHopId, NicId, V4, V6, VnetId, WireMac},
+    types::{LinkId, Mac, NicId, V4, V6, WireMac},
     wire::{Ethernet, ethertype, protocol},
 };
 
@@ -189,9 +191,10 @@ fn send_ip<P: Packet, T: Tables, A: Address>(
     if headers.is_later_fragment() {
         fragment::recall(tables, headers, Owner { slot: nic.slot, inbound: false })?;
     }
-    let hop = resolve(tables, nic, headers.dst, trail)?;
+    let mut query = query_of(p, headers)?;
+    let mut hop = next_nic(tables, id, nic, headers, trail)?;
     let sender = Sender { id, nic, epoch };
-    forward(p, tables, &sender, headers, &hop, trail)
+    forward(p, tables, &sender, headers, &mut query, &mut hop, trail)
 }
 
 /// The NIC that sends.
@@ -239,45 +242,83 @@ fn check_guest<T: Tables, A: Address>(
     }
 }
 
-/// The NIC that a packet is handed to next, and the links that lead there.
-pub(super) struct Hop {
+/// The NIC that a packet is handed to next, and how it gets there. What is decided on the way is kept as
+/// bits that are calculated and never branched on: the verifier follows all that comes after a branch once
+/// for each side.
+pub(super) struct Hop<'a> {
     pub(super) target: NicId,
-    pub(super) link: LinkId,
-    pub(super) reverse: LinkId,
-    /// Whether the link lets the VNets talk (`allowVirtualNetworkAccess`).
-    pub(super) access: bool,
+    /// [`query_flags::NO_ACCESS`], [`LOWERS_HOP_LIMIT`] and [`FREE`].
+    flags: u32,
+    next: &'a NextHop,
+}
+
+/// The packet goes from one appliance to another. Nothing makes a guest lower the hop limit of what it
+/// forwards, so a loop of such guests ends only by this.
+const LOWERS_HOP_LIMIT: u32 = action_flags::LOWER_HOP_LIMIT;
+/// The other side pays for the packet.
+const FREE: u32 = 1;
+
+const _: () = assert!(LOWERS_HOP_LIMIT | FREE | query_flags::NO_ACCESS == 11, "three bits");
+
+impl Hop<'_> {
+    /// The link that the packet leaves over; none inside the VNet.
+    #[inline(always)]
+    pub(super) const fn link(&self) -> LinkId {
+        self.next.link
+    }
+
+    /// The other side's link.
+    #[inline(always)]
+    pub(super) const fn reverse(&self) -> LinkId {
+        self.next.reverse
+    }
+
+    /// The link to meter.
+    #[inline(always)]
+    pub(super) const fn billed(&self) -> LinkId {
+        unless(self.flags & FREE, self.next.link)
+    }
+
+    /// Notes what depends on whether the NIC forwards the packet, or sends it from an address of its own
+    /// ([`query_flags::OWN`]).
+    #[inline(always)]
+    pub(super) fn settle<T: Tables>(&mut self, tables: &T, nic: &Nic, query_flags: u32) {
+        let forwards = (!query_flags / query_flags::OWN) & (nic.flags / nic_flags::FORWARDING) & 1;
+        // Of the two kinds that get here only NIC has this bit.
+        let to_nic = u32::from(self.next.kind) / u32::from(next_hop_kind::NIC);
+        self.flags |= (to_nic & forwards) * LOWERS_HOP_LIMIT;
+        self.flags |= (by_gateway(tables, nic, self.next.reverse) & forwards) * FREE;
+    }
+
+    /// [`query_flags::NO_ACCESS`], or 0.
+    #[inline(always)]
+    pub(super) const fn no_access(&self) -> u32 {
+        self.flags & query_flags::NO_ACCESS
+    }
+
+    /// What a cached action says about the hop besides.
+    #[inline(always)]
+    pub(super) const fn action_flags(&self) -> u32 {
+        self.flags & LOWERS_HOP_LIMIT
+    }
 }
 
 /// Follows the effective routes of the NIC's subnet to a NIC.
 #[inline(always)]
-fn resolve<T: Tables, A: Address>(
-    tables: &T,
+fn next_nic<'a, T: Tables, A: Address>(
+    tables: &'a T,
+    id: NicId,
     nic: &Nic,
-    dst: A,
+    headers: &Headers<A>,
     trail: &mut Trail,
-) -> Result<Hop, DropReason> {
-    let roots = tables.routes(nic.table).ok_or(DropReason::Unconfigured)?;
-    let id = dst.lookup(tables, roots).ok_or(DropReason::NoRoute)?;
-    let next = tables.next_hop(NextHopId(id)).ok_or(DropReason::Unconfigured)?;
-    let target = match next.kind {
-        next_hop_kind::VNET => {
-            let vnet = tables.vnet(VnetId(next.target)).ok_or(DropReason::Unconfigured)?;
-            let nic = dst.lookup(tables, &vnet.endpoints).unwrap_or(0);
-            if nic == 0 {
-                return Err(DropReason::NoEndpoint);
-            }
-            NicId(nic)
-        }
-        next_hop_kind::NIC => NicId(next.target),
-        next_hop_kind::NONE => return Err(DropReason::RouteNone),
-        next_hop_kind::NO_UPLINK => return Err(DropReason::InternetUnavailable),
-        _ => return Err(DropReason::NextHopUnreachable),
-    };
+) -> Result<Hop<'a>, DropReason> {
+    let (target, by) = headers.dst.resolve(tables, nic.table, id, flow_hash(headers)).get()?;
+    let next = tables.next_hop(by).ok_or(DropReason::Unconfigured)?;
     trail.link = next.link;
-    let mut access = true;
+    let mut flags = 0;
     if next.link.is_some() {
         let link = tables.link(next.link).ok_or(DropReason::Unconfigured)?;
-        access = may_use(link.flags)?;
+        flags = may_use(link.flags)?;
     }
-    Ok(Hop { target, link: next.link, reverse: next.reverse, access })
+    Ok(Hop { target, flags, next })
 }

@@ -1,6 +1,6 @@
 //! The lookups and counters that the core needs, and nothing else.
 
-use super::{Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened};
+use super::{Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Resolved};
 use crate::{
     abi::{
         Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
@@ -85,12 +85,14 @@ pub trait Tables {
     fn admit4(&self, query: &FlowQuery<V4>) -> Admission;
     /// [`super::admit`] for IPv6.
     fn admit6(&self, query: &FlowQuery<V6>) -> Admission;
-    /// [`super::keep_fragment`] for IPv4, likewise.
+    /// [`super::keep_fragment`] for IPv4. The query is the one that was last asked by [`Tables::admit4`].
     fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32);
     /// [`super::keep_fragment`] for IPv6, likewise.
     fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32);
     /// [`super::lookup6`], likewise.
     fn lookup6(&self, root: Entry, address: V6) -> Option<u32>;
+    /// [`super::resolve`] for IPv6, likewise.
+    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved;
     /// [`super::classify`] for IPv4, likewise.
     fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry;
     /// [`super::classify`] for IPv6.

@@ -92,6 +92,18 @@ impl Ipv4 {
         checksum::finish(first + ttl + lengths + self.src.sum() + self.dst.sum())
     }
 
+    /// Lowers the time to live by one, the checksum with it (RFC 1624), unless that would make it zero.
+    #[inline(always)]
+    pub const fn lower_ttl(&mut self) -> Option<()> {
+        if self.ttl <= 1 {
+            return None;
+        }
+        let old = (self.ttl as u32) << 8;
+        self.ttl -= 1;
+        self.checksum = U16::new(checksum::update(self.checksum.get(), old, old - 0x100));
+        Some(())
+    }
+
     /// Whether this is a fragment with an offset, which carries no transport header.
     #[inline(always)]
     pub const fn is_later_fragment(&self) -> bool {
@@ -120,6 +132,16 @@ pub struct Ipv6 {
 impl Ipv6 {
     /// Bytes of the header.
     pub const LEN: usize = 40;
+
+    /// Lowers the hop limit by one, unless that would make it zero.
+    #[inline(always)]
+    pub const fn lower_hop_limit(&mut self) -> Option<()> {
+        if self.hop_limit <= 1 {
+            return None;
+        }
+        self.hop_limit -= 1;
+        Some(())
+    }
 }
 
 /// The first 4 bytes that hop-by-hop, routing, destination-option, fragment and authentication

@@ -112,7 +112,8 @@ fn follow<T: Tables, A: Address>(
     if flow.phase() == FlowPhase::Closing { Admission::PASS } else { Admission::PASS_STEADY }
 }
 
-/// Keeps a new flow, in place of one with the same key that has `ended`, if there is one.
+/// Keeps a new flow, and leaves the flow cache to flows of more than one packet: to write an entry costs a
+/// first packet more than to find its rule. In place of one with the same key that has `ended`, if there is one.
 #[inline(always)]
 fn open<T: Tables, A: Address>(
     tables: &T,
@@ -124,7 +125,7 @@ fn open<T: Tables, A: Address>(
 ) -> Admission {
     if let Some(ended) = ended {
         ended.set(&opened(filter, query, rules, now));
-        return Admission::PASS_STEADY;
+        return Admission::PASS;
     }
     if let Some(reason) = quota(tables, filter, query.slot) {
         return Admission::refuse(reason, RuleId::NONE);
@@ -132,7 +133,7 @@ fn open<T: Tables, A: Address>(
     match A::open_flow(tables, query.key(), opened(filter, query, rules, now)) {
         Opened::Kept => {
             tables.count_opened(query.slot);
-            Admission::PASS_STEADY
+            Admission::PASS
         }
         Opened::Exists => Admission::PASS,
         Opened::Full => Admission::refuse(DropReason::FlowTableFull, RuleId::NONE),

@@ -7,6 +7,8 @@
 //! Entries are keyed by NIC and addresses and made after all checks, so a hit implies that the source
 //! address is the NIC's to use.
 
+use core::hint::black_box;
+
 use super::super::{
     Address, Delivery, Headers, Packet, Tables, Verdict,
     account::meter,
@@ -16,7 +18,7 @@ use super::super::{
     parse,
 };
 use crate::{
-    abi::{Action, CACHE_WAYS, Nic, nic_protocol},
+    abi::{Action, CACHE_WAYS, Nic, action_flags, nic_protocol},
     types::{LinkId, NicId, VnetId, VtepId},
     wire::{Ethernet, protocol, tcp_flags},
 };
@@ -56,7 +58,10 @@ pub(in crate::datapath) fn outbound<P: Packet, T: Tables, A: Address>(
     if size.largest > u32::from(action.mtu) {
         return None;
     }
-    let verdict = if action.is_remote != 0 {
+    if action.flags & action_flags::LOWER_HOP_LIMIT != 0 {
+        A::lower_hop_limit(p)?;
+    }
+    let verdict = if action.flags & action_flags::REMOTE != 0 {
         let vtep = way_to::<T, A>(tables, VtepId(action.via))?;
         let overlay = Overlay { source: id, target: action.target, vnet: VnetId(action.detail) };
         // If there is no room for the outer headers, nothing has changed yet.
@@ -100,6 +105,8 @@ pub(in crate::datapath) fn remember<T: Tables, A: Address>(
     if !is_plain(headers) {
         return;
     }
+    // The parts of the key are not kept from where they were last needed: there is no room on the stack.
+    let id = black_box(id);
     let (key, source) = match direction {
         Direction::Outbound => (outbound_key(headers, id), NicId::NONE),
         Direction::From(source) => (inbound_key(headers, id), source),
