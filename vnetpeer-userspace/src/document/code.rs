@@ -80,6 +80,10 @@ pub enum Code {
     VnetAddressSpaceOverlapsWithAlreadyPeeredVnet,
     /// A second peering of the same VNet with the same remote.
     AnotherPeeringAlreadyReferencesRemoteVnet,
+    /// The two objects of a pair do not peer the same.
+    PeeringSidesDiffer,
+    /// A peering object in a classic VNet, or between two of them.
+    ClassicVnetCannotOwnPeering,
     /// Two routes of one table have the same prefix.
     RouteConflict,
     /// `nextHopIpAddress` missing, superfluous, or of the wrong family.
@@ -114,6 +118,36 @@ pub enum Code {
     InterfaceInUse,
     /// Two uplinks of one VNet on one host.
     DuplicateUplink,
+    /// Warning: a subnet peering takes no forwarded traffic.
+    ForwardedTrafficNotTaken,
+    /// `useRemoteGateways` towards a VNet without a gateway.
+    RemoteVnetHasNoGateways,
+    /// A second peering of a VNet with `useRemoteGateways`.
+    AnotherPeeringAlreadyUsesRemoteGateways,
+    /// `useRemoteGateways` in a VNet with a gateway of its own.
+    VnetWithGatewayCannotUseRemoteGateways,
+    /// `allowGatewayTransit` and `useRemoteGateways` in one peering.
+    GatewayTransitFlagsConflict,
+    /// `useRemoteGateways` without `allowGatewayTransit` on the other side.
+    RemotePeeringDoesNotAllowGatewayTransit,
+    /// A gateway whose SKU cannot do what is asked of it.
+    GatewaySkuNotSupported,
+    /// A gateway in a subnet of another name than `GatewaySubnet`.
+    GatewaySubnetRequired,
+    /// A NIC in `GatewaySubnet`.
+    NetworkInterfaceInGatewaySubnet,
+    /// A network security group on `GatewaySubnet`.
+    NetworkSecurityGroupCannotBeAttachedToGatewaySubnet,
+    /// A route table on `GatewaySubnet` with which the gateway would not work.
+    RouteTableNotAllowedOnGatewaySubnet,
+    /// A connection whose ends do not fit its type, or each other.
+    InvalidConnection,
+    /// `VirtualNetworkGateway` where the gateway cannot be a next hop.
+    InvalidNextHopType,
+    /// Warning: a connection between two VNets that only one of them has.
+    ConnectionNotConnected,
+    /// Warning: routes lead packets back to where they were.
+    RouteLoop,
     /// Warning: packets to this next hop are lost.
     NextHopNotReachable,
     /// Warning: this next hop does not forward.

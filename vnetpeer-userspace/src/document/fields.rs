@@ -43,15 +43,15 @@ impl Known {
 
 /// The properties of one object while they are decoded.
 pub(super) struct Fields<'n> {
-    node: &'n Node,
-    entries: &'n [(Node, Node)],
+    node: &'n Node<'n>,
+    entries: &'n [(Node<'n>, Node<'n>)],
     known: &'static Known,
 }
 
 impl<'n> Fields<'n> {
     /// Opens an object and judges the names of its properties.
     pub(super) fn open(
-        node: &'n Node,
+        node: &'n Node<'n>,
         known: &'static Known,
         findings: &mut Findings,
     ) -> Option<Self> {
@@ -96,7 +96,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    fn entry(&self, name: &str) -> Option<&'n (Node, Node)> {
+    fn entry(&self, name: &str) -> Option<&'n (Node<'n>, Node<'n>)> {
         self.entries.iter().find(|(key, _)| is_named(key, name))
     }
 
@@ -108,7 +108,7 @@ impl<'n> Fields<'n> {
     fn lacks(&self, group: &OneOf) -> bool {
         let excused = group.unless.is_some_and(|(name, words)| {
             let value = self.entry(name).map(|(_, value)| &value.value);
-            matches!(value, Some(Value::Text(text)) if words.contains(&text.as_str()))
+            matches!(value, Some(Value::Text(text)) if words.contains(&text.as_ref()))
         });
         !excused && !group.names.iter().any(|name| self.is_given(name))
     }

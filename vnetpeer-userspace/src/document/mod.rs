@@ -21,6 +21,7 @@ mod suggest;
 mod tree;
 mod types;
 mod validate;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use self::{
     code::Code,
     problem::{Problem, Problems, Severity, Style},
     schema::schema,
+    values::values,
 };
 use self::{
     decode::Decode,

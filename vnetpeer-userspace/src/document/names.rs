@@ -1,7 +1,10 @@
 //! Names to ARM ids and back: defaults for what a small document leaves out, Azure's naming rules,
 //! and references by name, by `parent/child` or by whole id.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
 use super::{
     code::Code,
@@ -16,6 +19,9 @@ use crate::topology::model::ResourceId;
 
 /// Longest name of a resource, in characters.
 const NAME_CHARS_MAX: usize = 80;
+
+/// Which part of an id is the subscription, between its slashes.
+const SUBSCRIPTION_SEGMENT: usize = 2;
 
 /// Longest name of a resource group, in characters.
 const GROUP_CHARS_MAX: usize = 90;
@@ -75,8 +81,8 @@ pub(super) struct Named {
 impl Named {
     /// The subscription, in lower case.
     pub(super) fn subscription(&self) -> String {
-        let parts = IdParts::parse(self.id.as_str());
-        parts.map(|it| it.subscription.to_ascii_lowercase()).unwrap_or_default()
+        let segment = self.id.as_str().split('/').nth(SUBSCRIPTION_SEGMENT);
+        segment.map(str::to_ascii_lowercase).unwrap_or_default()
     }
 }
 
@@ -237,19 +243,23 @@ pub(super) struct Registry {
     incomplete: bool,
     entries: Vec<Named>,
     by_id: HashMap<String, usize>,
-    by_name: HashMap<String, Vec<usize>>,
-    /// Names in their own spelling, for suggestions.
-    names: Vec<String>,
+    /// The first resource of a name, and the others.
+    by_name: HashMap<String, (usize, Vec<usize>)>,
 }
 
 impl Registry {
     pub(super) fn new(kind: &'static str, incomplete: bool) -> Self {
         let (by_id, by_name) = (HashMap::new(), HashMap::new());
-        Self { kind, incomplete, entries: Vec::new(), by_id, by_name, names: Vec::new() }
+        Self { kind, incomplete, entries: Vec::new(), by_id, by_name }
     }
 
     pub(super) fn set_incomplete(&mut self) {
         self.incomplete = true;
+    }
+
+    /// Whether some resource could not be read.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 
     /// Adds a resource under the next index. A second one with the same id is reported.
@@ -267,9 +277,11 @@ impl Registry {
             return;
         }
         self.by_id.insert(folded, index);
-        for name in short_names(&named.id) {
-            self.by_name.entry(name.to_ascii_lowercase()).or_default().push(index);
-            self.names.push(name);
+        for name in short_names(self.kind, &named.id) {
+            match self.by_name.entry(name.to_ascii_lowercase()) {
+                Entry::Vacant(entry) => drop(entry.insert((index, Vec::new()))),
+                Entry::Occupied(mut entry) => entry.get_mut().1.push(index),
+            }
         }
     }
 
@@ -292,14 +304,20 @@ impl Registry {
             let found = self.by_id.get(&folded).copied();
             return found.or_else(|| self.unknown(reference, span, code, findings));
         }
-        match self.by_name.get(&folded).map(Vec::as_slice) {
-            Some([index]) => Some(*index),
-            None | Some([]) => self.unknown(reference, span, code, findings),
-            Some(several) => {
-                findings.push(self.ambiguous(reference, span, several));
+        match self.by_name.get(&folded) {
+            Some((index, others)) if others.is_empty() => Some(*index),
+            None => self.unknown(reference, span, code, findings),
+            Some((first, others)) => {
+                findings.push(self.ambiguous(reference, span, *first, others));
                 None
             }
         }
+    }
+
+    /// Whether `id` is the whole id of a resource of this type that the document does not have.
+    pub(super) fn lacks(&self, id: &str) -> bool {
+        let is_id = IdParts::parse(id).is_some_and(|parts| parts.is(self.kind));
+        is_id && !self.incomplete && !self.by_id.contains_key(&id.to_ascii_lowercase())
     }
 
     fn unknown(
@@ -313,7 +331,9 @@ impl Registry {
             return None;
         }
         let kind = singular(self.kind);
-        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let names = self.entries.iter().flat_map(|it| short_names(self.kind, &it.id));
+        let names: Vec<String> = names.collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let help = match closest(reference, &names) {
             Some(similar) => format!("did you mean `{similar}`?"),
             None if names.is_empty() => format!("the document has no {kind}: add it"),
@@ -324,14 +344,15 @@ impl Registry {
         None
     }
 
-    fn ambiguous(&self, reference: &str, span: Span, several: &[usize]) -> Finding {
+    fn ambiguous(&self, reference: &str, span: Span, first: usize, others: &[usize]) -> Finding {
         let kind = singular(self.kind);
-        let message = format!("`{reference}` is the name of {} {kind}s", several.len());
-        let first = several.first().and_then(|index| self.entries.get(*index));
-        let example = first.map_or_else(String::new, |first| format!(" such as {}", first.id));
+        let message = format!("`{reference}` is the name of {} {kind}s", 1 + others.len());
+        let example = self.entries.get(first);
+        let example = example.map_or_else(String::new, |first| format!(" such as {}", first.id));
         let mut finding = Finding::error(Code::AmbiguousResourceReference, span, message)
             .help(format!("write the whole ARM id{example}"));
-        for named in several.iter().filter_map(|index| self.entries.get(*index)) {
+        let several = std::iter::once(&first).chain(others);
+        for named in several.filter_map(|index| self.entries.get(*index)) {
             finding = finding.note(named.span, "could be this one");
         }
         finding
@@ -339,9 +360,9 @@ impl Registry {
 }
 
 /// The names by which a resource may be meant: its own, and for a child also `parent/child`.
-fn short_names(id: &ResourceId) -> Vec<String> {
-    let Some(parts) = IdParts::parse(id.as_str()) else { return Vec::new() };
-    let own = parts.names.last().map(|name| (*name).to_owned());
-    let whole = (parts.names.len() > 1).then(|| parts.names.join("/"));
-    whole.into_iter().chain(own).collect()
+fn short_names(kind: &str, id: &ResourceId) -> impl Iterator<Item = String> {
+    let is_child = kind.contains('/');
+    let parts = is_child.then(|| IdParts::parse(id.as_str())).flatten();
+    let whole = parts.filter(|it| it.names.len() > 1).map(|it| it.names.join("/"));
+    whole.into_iter().chain([id.name().to_owned()])
 }

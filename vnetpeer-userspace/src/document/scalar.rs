@@ -1,5 +1,6 @@
 //! The strings and booleans of the document: what each takes, and what is wrong with the others.
 
+mod gateway;
 mod rule;
 
 use std::net::IpAddr;
@@ -9,6 +10,7 @@ use schemars::{Schema, json_schema};
 use uuid::Uuid;
 use vnetpeer_common::types::Mac;
 
+pub(super) use self::gateway::{Asn, ConnectionType, NamespacePath, VpnType};
 pub(super) use self::rule::{
     AdminPrefixType, AdminPriority, AdminProtocol, Description, FlowTimeout, Ports, RuleAccess,
     RulePrefix, RulePriority, RuleProtocolWord, is_tag_name,
@@ -27,7 +29,7 @@ pub(super) const INTERFACE_NAME_BYTES_MAX: usize = 15;
 /// A name that Linux gives a meaning of its own, as an interface or as a directory of settings.
 pub(super) const INTERFACE_NAMES_TAKEN: [&str; 5] = ["lo", "all", "default", ".", ".."];
 
-fn text(value: &Value) -> Result<&str, Refusal> {
+fn text<'v>(value: &'v Value<'_>) -> Result<&'v str, Refusal> {
     match value {
         Value::Text(text) => Ok(text),
         _ => Err(Refusal::Type),
@@ -328,6 +330,8 @@ pub(super) enum NextHopType {
     VnetLocal,
     Internet,
     VirtualAppliance,
+    VirtualApplianceEcmp,
+    VirtualNetworkGateway,
     None,
 }
 
@@ -336,6 +340,13 @@ pub(super) enum NextHopType {
 pub(super) enum DisablePeeringRoute {
     None,
     All,
+}
+
+/// `deploymentModel` of a virtual network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DeploymentModel {
+    ResourceManager,
+    Classic,
 }
 
 keywords!(HookMode, "auto, tc or xdp", [
@@ -356,8 +367,12 @@ keywords!(NextHopType, "a next hop type", [
     "Internet" => Some(Self::Internet),
     "VirtualAppliance" => Some(Self::VirtualAppliance),
     "None" => Some(Self::None),
-    "VirtualNetworkGateway" => None,
-    "VirtualApplianceEcmp" => None,
+    "VirtualNetworkGateway" => Some(Self::VirtualNetworkGateway),
+    "VirtualApplianceEcmp" => Some(Self::VirtualApplianceEcmp),
+]);
+keywords!(DeploymentModel, "ResourceManager or Classic", [
+    "ResourceManager" => Some(Self::ResourceManager),
+    "Classic" => Some(Self::Classic),
 ]);
 keywords!(DisablePeeringRoute, "None or All", [
     "None" => Some(Self::None),

@@ -1,7 +1,9 @@
 //! Text to a tree of values that know their places. Takes YAML, and JSON as the part of YAML that it
 //! is. Judges nothing but syntax and size.
 
-use std::fmt;
+mod quick;
+
+use std::{borrow::Cow, fmt};
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Error, Spanned, options::MergeKeyPolicy};
@@ -23,25 +25,25 @@ const ALIASED_NODES_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 32;
 
 /// A value and its place.
-#[derive(Debug)]
-pub(super) struct Node {
+#[derive(Debug, PartialEq)]
+pub(super) struct Node<'t> {
     pub(super) span: Span,
-    pub(super) value: Value,
+    pub(super) value: Value<'t>,
 }
 
 /// What a value can be.
-#[derive(Debug)]
-pub(super) enum Value {
+#[derive(Debug, PartialEq)]
+pub(super) enum Value<'t> {
     Null,
     Bool(bool),
     /// The number, if it is a whole one of 64 bits.
     Number(Option<i64>),
-    Text(String),
-    List(Vec<Node>),
-    Object(Vec<(Node, Node)>),
+    Text(Cow<'t, str>),
+    List(Vec<Node<'t>>),
+    Object(Vec<(Node<'t>, Node<'t>)>),
 }
 
-impl Value {
+impl Value<'_> {
     /// The kind of value, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -56,7 +58,12 @@ impl Value {
 }
 
 /// Reads `text`. `None` after a syntax error, which is in `findings`.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
+pub(super) fn parse<'t>(text: &'t str, findings: &mut Findings) -> Option<Node<'t>> {
+    quick::parse(text).or_else(|| parse_any(text, findings))
+}
+
+/// Reads all of YAML.
+fn parse_any(text: &str, findings: &mut Findings) -> Option<Node<'static>> {
     let options = serde_saphyr::options! {
         // Only `true` and `false` are booleans; `no` stays a string.
         strict_booleans: true,
@@ -120,7 +127,7 @@ enum Raw {
     Object(Vec<(Spanned<Raw>, Spanned<Raw>)>),
 }
 
-fn node(text: &str, raw: Spanned<Raw>) -> Node {
+fn node(text: &str, raw: Spanned<Raw>) -> Node<'static> {
     let place = raw.referenced.span();
     let bytes = |value: Option<u64>| value.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let mut span = Span { offset: bytes(place.byte_offset()), len: bytes(place.byte_len()) };
@@ -128,7 +135,7 @@ fn node(text: &str, raw: Spanned<Raw>) -> Node {
         Raw::Null => Value::Null,
         Raw::Bool(value) => Value::Bool(value),
         Raw::Number(value) => Value::Number(value),
-        Raw::Text(value) => Value::Text(value),
+        Raw::Text(value) => Value::Text(value.into()),
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(text, item)).collect()),
         Raw::Object(entries) => {
             let entries = entries.into_iter();

@@ -3,9 +3,13 @@
 
 mod accepted;
 mod addresses;
+mod connections;
+mod gateways;
 mod hosts;
 mod limits;
 mod networks;
+mod next_hops;
+mod peerings;
 mod random;
 mod security;
 mod security_admin;

@@ -7,7 +7,7 @@ use vnetpeer_common::types::Mac;
 use super::super::{
     decode::{List, Spanned},
     object::object,
-    scalar::InterfaceName,
+    scalar::{InterfaceName, NamespacePath},
 };
 use crate::topology::model::HookMode;
 
@@ -20,6 +20,8 @@ object! {
         underlay as "underlay" (required): Underlay,
         /// The network interfaces that it carries.
         network_interfaces as "networkInterfaces": List<PlacedNic>,
+        /// The virtual network gateways that it carries.
+        gateways as "gateways": List<PlacedGateway>,
         /// Its ways to the Internet, at most one per VNet.
         internet_uplinks as "internetUplinks": List<InternetUplink>,
     }
@@ -46,6 +48,21 @@ object! {
         interface as "interface": Spanned<InterfaceName>,
         /// The kind of program on the interface. Default: `auto`.
         mode as "mode": Spanned<HookMode>,
+    }
+}
+
+object! {
+    /// A virtual network gateway on its host.
+    struct PlacedGateway {
+        /// The gateway's name or ARM id.
+        name as "name" (required): Spanned<String>,
+        /// The interface on the host behind which the gateway sits. Default: made from the name.
+        interface as "interface": Spanned<InterfaceName>,
+        /// The kind of program on the interface. Default: `auto`.
+        mode as "mode": Spanned<HookMode>,
+        /// The network namespace in which the gateway's routing daemon runs, by name or path. Without
+        /// it no routes are exchanged with one; a lab uses the gateway's own.
+        network_namespace as "networkNamespace": Spanned<NamespacePath>,
     }
 }
 

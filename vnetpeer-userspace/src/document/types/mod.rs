@@ -1,13 +1,18 @@
 //! The document as written: ARM's resources with ARM's property names, grouped, and the hosts that
 //! Azure hides. Nothing here is judged beyond names and types of properties; `validate` does that.
 
+mod gateway;
 mod host;
 mod network;
 mod nic;
 mod route;
 mod security;
 
-pub(super) use host::{Host, InternetUplink, PlacedNic};
+pub(super) use gateway::{
+    ConnectionProperties, GatewayIpConfigurationProperties, GatewayProperties,
+    LocalNetworkGatewayProperties,
+};
+pub(super) use host::{Host, InternetUplink, PlacedGateway, PlacedNic};
 pub(super) use network::{Peering, PeeringProperties, SubnetProperties, VnetProperties};
 pub(super) use nic::{IpConfigurationProperties, NicProperties};
 pub(super) use route::{RouteProperties, RouteTableProperties};
@@ -44,11 +49,18 @@ object! {
         service_tags as "serviceTags": List<ServiceTag>,
         /// Collections of security admin rules, which come before network security groups.
         security_admin_rules as "securityAdminRules": List<Resource<AdminRulesProperties>>,
-        /// The Linux hosts, and which of them carries which network interface.
+        /// The virtual network gateways, at most one in a VNet.
+        virtual_network_gateways as "virtualNetworkGateways": List<Resource<GatewayProperties>>,
+        /// The local network gateways: the sites that VPN gateways are connected with.
+        local_network_gateways as "localNetworkGateways":
+            List<Resource<LocalNetworkGatewayProperties>>,
+        /// The connections of virtual network gateways.
+        connections as "connections": List<Resource<ConnectionProperties>>,
+        /// The Linux hosts, and which of them carries which network interface and gateway.
         hosts as "hosts": List<Host>,
     }
     not_supported: [
-        "loadBalancers", "localNetworkGateways", "networkManagers", "virtualNetworkGateways",
+        "loadBalancers", "networkManagers",
     ]
 }
 

@@ -6,7 +6,7 @@ use super::{
     super::{
         decode::{Anything, List, Spanned},
         object::object,
-        scalar::{FlowTimeout, SubscriptionId},
+        scalar::{DeploymentModel, FlowTimeout, SubscriptionId},
     },
     Child, Reference,
 };
@@ -21,6 +21,9 @@ object! {
         subnets as "subnets": List<Child<SubnetProperties>>,
         /// Minutes after which an idle flow is forgotten, 4 to 30. Default: 4.
         flow_timeout_in_minutes as "flowTimeoutInMinutes": Spanned<FlowTimeout>,
+        /// `Classic` for a VNet of the classic deployment model, which has no peering objects of its
+        /// own. Not a property of Azure's. Default: `ResourceManager`.
+        deployment_model as "deploymentModel": Spanned<DeploymentModel>,
         /// Must be empty: as in Azure, peerings are objects of their own.
         virtual_network_peerings as "virtualNetworkPeerings": List<Anything>,
     }
@@ -96,18 +99,21 @@ object! {
         /// Whether this VNet takes packets from the other that do not come from the other's own
         /// address space. Default: `false`.
         allow_forwarded_traffic as "allowForwardedTraffic": Spanned<bool>,
-        /// Must be `false`: gateways are not supported yet.
+        /// Whether the other VNet may use this VNet's gateway. Default: `false`.
         allow_gateway_transit as "allowGatewayTransit": Spanned<bool>,
-        /// Must be `false`: gateways are not supported yet.
+        /// Whether this VNet uses the gateway of the other. Default: `false`.
         use_remote_gateways as "useRemoteGateways": Spanned<bool>,
-        /// Must be `false`: gateways are not supported yet.
+        /// Whether the other VNet's gateway need not be ready. Default: `false`.
         do_not_verify_remote_gateways as "doNotVerifyRemoteGateways": Spanned<bool>,
-        /// Must be `true`: subnet peering is not supported yet.
+        /// Whether the whole VNets are peered, and not only the subnets that are named. Default: `true`.
         peer_complete_vnets as "peerCompleteVnets": Spanned<bool>,
-        /// Must be `false`: subnet peering is not supported yet.
+        /// Whether only IPv6 prefixes are peered. Default: `false`.
         enable_only_ipv6_peering as "enableOnlyIPv6Peering": Spanned<bool>,
+        /// With `peerCompleteVnets: false`: the subnets of this VNet that are peered, at most 200.
+        local_subnet_names as "localSubnetNames": List<Spanned<String>>,
+        /// With `peerCompleteVnets: false`: the subnets of the other VNet that are peered, at most 200.
+        remote_subnet_names as "remoteSubnetNames": List<Spanned<String>>,
     }
-    not_supported: ["localSubnetNames", "remoteSubnetNames"]
     read_only: [
         "localAddressSpace", "localVirtualNetworkAddressSpace", "peeringState",
         "peeringSyncLevel", "provisioningState", "remoteAddressSpace", "remoteBgpCommunities",

@@ -37,7 +37,16 @@ object! {
         next_hop_type as "nextHopType" (required): Spanned<NextHopType>,
         /// With `VirtualAppliance`, and only then: the appliance's address.
         next_hop_ip_address as "nextHopIpAddress": Spanned<IpAddr>,
+        /// With `VirtualApplianceEcmp`, and only then: the appliances.
+        next_hop as "nextHop": RouteNextHopEcmp,
     }
-    not_supported: ["nextHop"]
     read_only: ["hasBgpOverride", "provisioningState"]
+}
+
+object! {
+    /// Several appliances; each flow takes one of those that can be reached.
+    struct RouteNextHopEcmp {
+        /// Their addresses, 2 to 64.
+        next_hop_ip_addresses as "nextHopIpAddresses" (required): List<Spanned<IpAddr>>,
+    }
 }

@@ -261,6 +261,7 @@ mod tests {
             space_known: true,
             subnets: vec![subnet],
             flow_timeout_minutes: None,
+            classic: false,
         };
         Vnets {
             registry: Registry::new("virtualNetworks", false),

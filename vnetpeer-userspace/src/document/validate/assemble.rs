@@ -6,26 +6,29 @@ use super::{
     super::{decode::Spanned, types::Deployment},
     admin::AdminRulesDraft,
     application_group::ApplicationGroups,
+    gateway::{GatewayDraft, Gateways},
     host::{HostDraft, Hosts},
     nic::Nics,
-    peering::PeeringDraft,
+    peering::{OrphanDraft, PeeringDraft, PeeringDrafts},
     placement::Placement,
     route::{TableDraft, Tables},
     security_group::{SecurityGroupDraft, SecurityGroups},
     vnet::{VnetDraft, Vnets},
 };
 use crate::topology::model::{
-    AdminRules, ApplicationSecurityGroup, ApplicationSecurityGroupIndex, Host, HostIndex, Nic,
-    Peering, PeeringIndex, PeeringScope, ResourceId, RouteTable, RouteTableIndex, SecurityGroup,
-    SecurityGroupIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
+    AdminRules, ApplicationSecurityGroup, ApplicationSecurityGroupIndex, Connection, Gateway,
+    GatewayType, Host, HostIndex, Nic, NicIndex, OrphanPeering, Peering, PeeringIndex, ResourceId,
+    RouteTable, RouteTableIndex, SecurityGroup, SecurityGroupIndex, Subnet, SubnetIndex, Topology,
+    Uplink, Vnet, VnetIndex,
 };
 
 /// Everything that the rules were applied to.
 pub(super) struct Drafts {
     pub(super) tables: Tables,
     pub(super) vnets: Vnets,
-    pub(super) peerings: Vec<PeeringDraft>,
+    pub(super) peerings: PeeringDrafts,
     pub(super) nics: Nics,
+    pub(super) gateways: Gateways,
     pub(super) security_groups: SecurityGroups,
     pub(super) application_groups: ApplicationGroups,
     pub(super) admin_rules: Vec<AdminRulesDraft>,
@@ -35,7 +38,9 @@ pub(super) struct Drafts {
 
 /// Builds the topology. `None` if a draft lacks something, which only an error can cause.
 pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Option<Topology> {
-    let Drafts { tables, vnets, peerings, nics, hosts, placements, .. } = drafts;
+    let Drafts { tables, vnets, peerings, nics, hosts, mut placements, .. } = drafts;
+    let gateways = drafts.gateways.list.into_iter();
+    let gateways = gateways.map(|draft| gateway(draft, &mut placements)).collect::<Option<_>>()?;
     let security_groups = drafts.security_groups.list.into_iter();
     let application_groups = drafts.application_groups.list.into_iter();
     let name = deployment.and_then(|it| it.name.as_ref());
@@ -45,10 +50,11 @@ pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Optio
         auto_sync: set(deployment.and_then(|it| it.auto_sync.as_ref()), true),
         wire: set(deployment.and_then(|it| it.wire.as_ref()), false),
         hosts: hosts.list.into_iter().map(|draft| host(draft, &vnets)).collect::<Option<_>>()?,
+        gateways,
         nics: assemble_nics(nics, placements)?,
         vnets: vnets.list.into_iter().map(vnet).collect(),
-        peerings: assemble_peerings(peerings),
-        gateways: Vec::new(),
+        peerings: assemble_peerings(peerings.list),
+        orphans: peerings.orphans.into_iter().map(orphan).collect(),
         route_tables: tables.list.into_iter().map(route_table).collect(),
         security_groups: security_groups.map(security_group).collect(),
         application_security_groups: application_groups
@@ -90,9 +96,29 @@ fn vnet(draft: VnetDraft) -> Vnet {
         location: draft.location,
         address_space: draft.space.into_iter().map(|it| it.value).collect(),
         subnets: subnets.collect(),
-        classic: false,
+        classic: draft.classic,
         flow_timeout_minutes: draft.flow_timeout_minutes,
     }
+}
+
+fn gateway(draft: GatewayDraft, placements: &mut HashMap<usize, Placement>) -> Option<Gateway> {
+    let namespace = placements.get_mut(&draft.nic).and_then(|it| it.network_namespace.take());
+    let gateway_type = draft.gateway_type?;
+    let connections = draft.connections.into_iter();
+    Some(Gateway {
+        id: draft.named.id,
+        gateway_type,
+        sku: draft.sku,
+        vnet: VnetIndex(draft.vnet?),
+        nic: NicIndex(draft.nic),
+        connections: connections
+            .map(|it| Connection { id: it.named.id, remote: it.remote })
+            .collect(),
+        bgp: draft.has_bgp_connection || gateway_type == GatewayType::ExpressRoute,
+        asn: draft.asn,
+        allow_remote_vnet_traffic: draft.allow_remote_vnet_traffic,
+        network_namespace: namespace,
+    })
 }
 
 fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Option<Vec<Nic>> {
@@ -134,11 +160,16 @@ fn assemble_peerings(drafts: Vec<PeeringDraft>) -> Vec<Peering> {
         allow_forwarded_traffic: draft.allow_forwarded_traffic,
         allow_gateway_transit: draft.allow_gateway_transit,
         use_remote_gateways: draft.use_remote_gateways,
-        do_not_verify_remote_gateways: false,
-        scope: PeeringScope::Complete,
-        enable_only_ipv6: false,
+        do_not_verify_remote_gateways: draft.do_not_verify_remote_gateways,
+        scope: draft.scope,
+        enable_only_ipv6: draft.enable_only_ipv6,
     });
     built.collect()
+}
+
+fn orphan(draft: OrphanDraft) -> OrphanPeering {
+    let (id, vnet) = (draft.named.id, VnetIndex(draft.vnet));
+    OrphanPeering { id, vnet, properties: draft.properties }
 }
 
 fn route_table(draft: TableDraft) -> RouteTable {

@@ -8,6 +8,7 @@ mod address;
 mod admin;
 mod application_group;
 mod assemble;
+mod gateway;
 mod host;
 mod next_hop;
 mod nic;
@@ -18,11 +19,12 @@ mod rule;
 mod security_group;
 mod service_tag;
 mod subnet;
+mod transit;
 mod vnet;
 
 use std::collections::HashMap;
 
-use self::{assemble::Drafts, security_group::Nameable};
+use self::{address::Addresses, assemble::Drafts, security_group::Nameable};
 use super::{
     code::Code,
     decode::{List, Spanned},
@@ -63,20 +65,27 @@ pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<T
     );
     let peerings =
         peering::collect(document.virtual_network_peerings.as_ref(), &vnets, &defaults, findings);
-    let nics = nic::collect(
+    let mut addresses = Addresses::default();
+    let mut nics = nic::collect(
         document.network_interfaces.as_ref(),
         &vnets,
         &security_groups,
         &mut application_groups,
+        &mut addresses,
         &defaults,
         findings,
     );
+    let gateways = gateway::collect(document, &vnets, &mut nics, addresses, &defaults, findings);
+    gateway::check_subnets(&vnets, &nics, &tables, &gateways, findings);
+    transit::check(&peerings.list, &vnets, &gateways, findings);
     security_groups.check_members(&application_groups, &vnets, findings);
     let admin_rules =
         admin::collect(document.security_admin_rules.as_ref(), &tags, &vnets, &defaults, findings);
     let mut hosts = host::collect(document.hosts.as_ref(), &vnets, findings);
-    let placements = placement::collect(document.hosts.as_ref(), &mut hosts, &nics, findings);
-    next_hop::warn(&tables, &vnets, &peerings, &nics, findings);
+    let placements =
+        placement::collect(document.hosts.as_ref(), &mut hosts, &nics, &gateways, findings);
+    peering::warn_addresses(&peerings.list, &vnets, &nics, findings);
+    next_hop::judge(&tables, &vnets, &peerings.list, &nics, &gateways, findings);
     if findings.has_errors() {
         return None;
     }
@@ -85,6 +94,7 @@ pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<T
         vnets,
         peerings,
         nics,
+        gateways,
         security_groups,
         application_groups,
         admin_rules,

@@ -1,4 +1,6 @@
-//! Warnings about user-defined routes that Azure accepts and whose packets are lost.
+//! Next hops of user-defined routes: what Azure refuses, and what it accepts although packets are lost.
+
+mod loops;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,51 +11,40 @@ use super::{
     super::{
         code::Code,
         problem::{Finding, Findings},
+        scalar::VpnType,
+        source::Span,
     },
+    gateway::{GatewayDraft, Gateways, is_gateway_subnet},
     nic::{NicDraft, Nics},
     peering::PeeringDraft,
-    route::{RouteDraft, Tables},
-    vnet::Vnets,
+    route::{RouteDraft, TableDraft, Tables},
+    subnet::SubnetDraft,
+    vnet::{VnetDraft, Vnets},
 };
-use crate::topology::model::RouteNextHop;
+use crate::topology::model::{GatewayType, RouteNextHop};
 
-/// Warns once per route: the next hop of a `VirtualAppliance` must be a NIC of the VNet itself or of
-/// one that is directly peered with it, and that NIC must forward.
-pub(super) fn warn(
+/// Judges every route of every attached table, and reports each at most once.
+pub(super) fn judge(
     tables: &Tables,
     vnets: &Vnets,
     peerings: &[PeeringDraft],
     nics: &Nics,
+    gateways: &Gateways,
     findings: &mut Findings,
 ) {
-    let links: HashSet<(usize, usize)> =
-        peerings.iter().map(|peering| (peering.vnet, peering.remote)).collect();
-    let mut neighbours: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (vnet, remote) in links.iter().filter(|(a, b)| links.contains(&(*b, *a))) {
-        neighbours.entry(*vnet).or_default().push(*remote);
-    }
-    let mut owners: HashMap<(usize, IpAddr), &NicDraft> = HashMap::new();
-    for nic in &nics.list {
-        let Some((vnet, _)) = nic.place else { continue };
-        owners.extend(nic.addresses.iter().map(|address| ((vnet, *address), nic)));
-    }
+    let reach = Reach::new(tables, vnets, peerings, nics, gateways);
     let mut judged = HashSet::new();
     for (index, vnet) in vnets.list.iter().enumerate() {
-        let reach = || {
-            let peers = neighbours.get(&index).into_iter().flatten().copied();
-            std::iter::once(index).chain(peers)
-        };
-        for table in vnet.subnets.iter().filter_map(|subnet| subnet.route_table) {
+        for subnet in &vnet.subnets {
+            let Some(table) = subnet.route_table else { continue };
             let Some(draft) = tables.list.get(table) else { continue };
             for (place, route) in draft.routes.iter().enumerate() {
-                let RouteNextHop::VirtualAppliance(address) = route.route.next_hop else {
+                if judged.contains(&(table, place)) {
                     continue;
-                };
-                let owner = reach().find_map(|vnet| owners.get(&(vnet, address)).copied());
-                let Some(finding) = judge(route, address, owner, vnet.named.id.name()) else {
-                    continue;
-                };
-                if judged.insert((table, place)) {
+                }
+                let at = Place { vnet, index, subnet, table: draft };
+                if let Some(finding) = reach.judge(route, &at) {
+                    judged.insert((table, place));
                     findings.push(finding);
                 }
             }
@@ -61,30 +52,160 @@ pub(super) fn warn(
     }
 }
 
-fn judge(
-    route: &RouteDraft,
-    address: IpAddr,
-    owner: Option<&NicDraft>,
-    vnet: &str,
-) -> Option<Finding> {
+/// A subnet whose packets a route leads.
+struct Place<'d> {
+    vnet: &'d VnetDraft,
+    /// The VNet's index.
+    index: usize,
+    subnet: &'d SubnetDraft,
+    table: &'d TableDraft,
+}
+
+/// What routes can lead to.
+struct Reach<'d> {
+    tables: &'d Tables,
+    vnets: &'d Vnets,
+    nics: &'d Nics,
+    gateways: &'d Gateways,
+    /// By VNet: those that are peered with it in both directions.
+    neighbours: HashMap<usize, Vec<usize>>,
+    /// By VNet: those whose gateway it uses.
+    remote_gateways: HashMap<usize, usize>,
+    /// By VNet and address: the NIC's index.
+    owners: HashMap<(usize, IpAddr), usize>,
+}
+
+impl<'d> Reach<'d> {
+    fn new(
+        tables: &'d Tables,
+        vnets: &'d Vnets,
+        peerings: &[PeeringDraft],
+        nics: &'d Nics,
+        gateways: &'d Gateways,
+    ) -> Self {
+        let links: HashMap<(usize, usize), &PeeringDraft> =
+            peerings.iter().map(|peering| ((peering.vnet, peering.remote), peering)).collect();
+        let mut neighbours: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut remote_gateways = HashMap::new();
+        for peering in peerings {
+            let Some(back) = links.get(&(peering.remote, peering.vnet)) else { continue };
+            neighbours.entry(peering.vnet).or_default().push(peering.remote);
+            if peering.use_remote_gateways && back.allow_gateway_transit {
+                remote_gateways.insert(peering.vnet, peering.remote);
+            }
+        }
+        let mut owners = HashMap::new();
+        for (index, nic) in nics.list.iter().enumerate() {
+            let Some((vnet, _)) = nic.place else { continue };
+            owners.extend(nic.addresses.iter().map(|address| ((vnet, *address), index)));
+        }
+        Self { tables, vnets, nics, gateways, neighbours, remote_gateways, owners }
+    }
+
+    fn judge(&self, route: &RouteDraft, at: &Place<'_>) -> Option<Finding> {
+        let appliances: &[IpAddr] = match &route.route.next_hop {
+            RouteNextHop::VirtualAppliance(address) => std::slice::from_ref(address),
+            RouteNextHop::VirtualApplianceEcmp(addresses) => addresses,
+            RouteNextHop::VirtualNetworkGateway => return self.judge_gateway(route, at),
+            RouteNextHop::VnetLocal | RouteNextHop::Internet | RouteNextHop::None => return None,
+        };
+        let spans = route.next_hop_spans.iter().copied();
+        let lost = appliances
+            .iter()
+            .zip(spans)
+            .find_map(|(address, span)| self.judge_appliance(route, *address, span, at));
+        lost.or_else(|| self.judge_loop(route, at))
+    }
+
+    /// The NIC with an address in a VNet, or, unless the table has no routes to them, in a peer.
+    fn owner(&self, vnet: usize, table: &TableDraft, address: IpAddr) -> Option<usize> {
+        let peers = self.neighbours.get(&vnet).filter(|_| !table.disable_peering_routes);
+        let vnets = std::iter::once(vnet).chain(peers.into_iter().flatten().copied());
+        vnets.into_iter().find_map(|vnet| self.owners.get(&(vnet, address)).copied())
+    }
+
+    fn judge_appliance(
+        &self,
+        route: &RouteDraft,
+        address: IpAddr,
+        span: Span,
+        at: &Place<'_>,
+    ) -> Option<Finding> {
+        let owner = self.owner(at.index, at.table, address);
+        let name = &route.route.name;
+        let Some(owner) = owner.and_then(|index| self.nics.list.get(index)) else {
+            let vnet = at.vnet.named.id.name();
+            let (or_peer, help) = if at.table.disable_peering_routes {
+                let help = "name the address of an appliance in the same virtualNetwork, as \
+                            disablePeeringRoute: All needs it";
+                ("", help)
+            } else {
+                let help = "name the address of an appliance's networkInterface, or peer its \
+                            virtualNetwork in both directions";
+                (" or of one that is connected with it", help)
+            };
+            let message = format!(
+                "packets of route `{name}` are lost: {address} is not a networkInterface of \
+                 virtualNetwork `{vnet}`{or_peer}"
+            );
+            return Some(Finding::warning(Code::NextHopNotReachable, span, message).help(help));
+        };
+        (!owner.enable_ip_forwarding).then(|| does_not_forward(name, owner, span))
+    }
+
+    fn judge_gateway(&self, route: &RouteDraft, at: &Place<'_>) -> Option<Finding> {
+        let name = &route.route.name;
+        let remote = self.remote_gateways.get(&at.index).copied();
+        let used = self.gateways.of(at.index).or_else(|| self.gateways.of(remote?));
+        let Some(gateway) = used else {
+            if self.gateways.is_incomplete() {
+                return None;
+            }
+            let message = format!(
+                "packets of route `{name}` are lost: virtualNetwork `{}` has no gateway, and uses none",
+                at.vnet.named.id.name()
+            );
+            return Some(
+                Finding::warning(Code::NextHopNotReachable, route.next_hop_span, message).help(
+                    "add a virtualNetworkGateway, or use that of a peer by useRemoteGateways",
+                ),
+            );
+        };
+        if is_gateway_subnet(at.subnet) {
+            let message =
+                format!("route `{name}` leads what the gateway sends back to the gateway");
+            return Some(
+                Finding::warning(Code::RouteLoop, route.next_hop_span, message)
+                    .help("remove the route, or the routeTable from the subnet")
+                    .note(gateway.named.span, "the gateway"),
+            );
+        }
+        refused_type(route, gateway)
+    }
+}
+
+/// What Azure refuses: `ExpressRoute` as a next hop, and a default route to a gateway with policies.
+fn refused_type(route: &RouteDraft, gateway: &GatewayDraft) -> Option<Finding> {
     let name = &route.route.name;
-    let Some(owner) = owner else {
-        let message = format!(
-            "packets of route `{name}` are lost: {address} is not a networkInterface of \
-             virtualNetwork `{vnet}` or of one that is connected with it"
-        );
-        return Some(
-            Finding::warning(Code::NextHopNotReachable, route.next_hop_span, message)
-                .help("name the address of an appliance's networkInterface, or peer its virtualNetwork in both directions"),
-        );
+    let of = gateway.named.id.name();
+    let (message, help) = if gateway.gateway_type == Some(GatewayType::ExpressRoute) {
+        let message = format!("route `{name}` cannot lead to the ExpressRoute gateway `{of}`");
+        (message, "remove the route: only a VPN gateway can be a next hop")
+    } else if gateway.vpn_type == VpnType::PolicyBased && route.route.prefix.prefix_len() == 0 {
+        let message = format!("route `{name}` cannot lead everything to the PolicyBased `{of}`");
+        (message, "write vpnType: RouteBased at the gateway, or a longer prefix")
+    } else {
+        return None;
     };
-    (!owner.enable_ip_forwarding).then(|| {
-        let nic = owner.named.id.name();
-        let message = format!(
-            "packets of route `{name}` are lost: networkInterface `{nic}` does not forward"
-        );
-        Finding::warning(Code::NextHopDoesNotForward, route.next_hop_span, message)
-            .help(format!("write enableIPForwarding: true at `{nic}`"))
-            .note(owner.named.span, "the next hop")
-    })
+    let finding = Finding::error(Code::InvalidNextHopType, route.next_hop_span, message);
+    Some(finding.help(help).note(gateway.named.span, "the gateway"))
+}
+
+fn does_not_forward(route: &str, owner: &NicDraft, span: Span) -> Finding {
+    let nic = owner.named.id.name();
+    let message =
+        format!("packets of route `{route}` are lost: networkInterface `{nic}` does not forward");
+    Finding::warning(Code::NextHopDoesNotForward, span, message)
+        .help(format!("write enableIPForwarding: true at `{nic}`"))
+        .note(owner.named.span, "the next hop")
 }

@@ -29,7 +29,7 @@ const KIND: &str = "networkInterfaces";
 const ADDRESSES_PER_NIC_MAX: usize = 256;
 const NICS_PER_REGION_MAX: usize = 65_536;
 
-/// All network interfaces.
+/// All network interfaces, and behind them those that stand for virtual network gateways.
 pub(super) struct Nics {
     pub(super) registry: Registry,
     pub(super) list: Vec<NicDraft>,
@@ -48,6 +48,8 @@ pub(super) struct NicDraft {
     pub(super) security_group: Option<usize>,
     pub(super) application_groups: Vec<usize>,
     pub(super) disable_tcp_state_tracking: bool,
+    /// Whether it stands for a virtual network gateway.
+    pub(super) is_gateway: bool,
 }
 
 type Configurations = List<Child<IpConfigurationProperties>>;
@@ -57,12 +59,12 @@ pub(super) fn collect(
     vnets: &Vnets,
     security_groups: &SecurityGroups,
     application_groups: &mut ApplicationGroups,
+    addresses: &mut Addresses,
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Nics {
     let span = list.map(|list| list.span).unwrap_or_default();
     let mut nics = Nics { registry: Registry::new(KIND, incomplete(list)), list: Vec::new(), span };
-    let mut addresses = Addresses::default();
     let mut macs = HashMap::new();
     let help = "use another subscription or region";
     let mut per_region = PerRegion::new(KIND, NICS_PER_REGION_MAX, help);
@@ -82,7 +84,7 @@ pub(super) fn collect(
         let configurations = properties.and_then(|it| it.ip_configurations.as_ref());
         if let Some(configurations) = configurations {
             let index = nics.list.len();
-            want_addresses(index, &named, configurations, place, &mut addresses, findings);
+            want_addresses(index, &named, configurations, place, addresses, findings);
         }
         let mac = properties.and_then(|it| it.mac_address.as_ref());
         check_mac(mac, place, &mut macs, findings);
@@ -99,14 +101,26 @@ pub(super) fn collect(
             addresses: Vec::new(),
             enable_ip_forwarding: forwarding.is_some_and(|it| it.value),
             mac: mac.map(|it| it.value),
+            is_gateway: false,
         });
     }
-    for (index, address) in addresses.resolve(vnets, findings) {
-        if let Some(nic) = nics.list.get_mut(index) {
-            nic.addresses.push(address);
+    nics
+}
+
+impl Nics {
+    /// Gives every NIC the addresses that it wants.
+    pub(super) fn take_addresses(
+        &mut self,
+        addresses: Addresses,
+        vnets: &Vnets,
+        findings: &mut Findings,
+    ) {
+        for (index, address) in addresses.resolve(vnets, findings) {
+            if let Some(nic) = self.list.get_mut(index) {
+                nic.addresses.push(address);
+            }
         }
     }
-    nics
 }
 
 /// The NIC's id. Without a subscription of its own it belongs to its VNet's, as in Azure it must.

@@ -6,11 +6,13 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
+        names::Registry,
         problem::{Finding, Findings},
-        scalar::{INTERFACE_NAME_BYTES_MAX, INTERFACE_NAMES_TAKEN, InterfaceName},
+        scalar::{INTERFACE_NAME_BYTES_MAX, INTERFACE_NAMES_TAKEN, InterfaceName, NamespacePath},
         source::Span,
-        types::{Host, PlacedNic},
+        types::{Host, PlacedGateway, PlacedNic},
     },
+    gateway::Gateways,
     host::Hosts,
     nic::Nics,
 };
@@ -24,72 +26,106 @@ pub(super) struct Placement {
     pub(super) host: usize,
     pub(super) interface: String,
     pub(super) mode: HookMode,
+    /// Where a gateway's routing daemon runs.
+    pub(super) network_namespace: Option<String>,
     span: Span,
 }
 
-/// The placement of each NIC by its index.
+/// A network interface or a gateway as a host lists it.
+struct Placed<'d> {
+    name: Option<&'d Spanned<String>>,
+    interface: Option<&'d Spanned<InterfaceName>>,
+    mode: Option<&'d Spanned<HookMode>>,
+    network_namespace: Option<&'d Spanned<NamespacePath>>,
+}
+
+/// The placement of each NIC by its index, those of gateways among them.
 pub(super) fn collect(
     list: Option<&List<Host>>,
     hosts: &mut Hosts,
     nics: &Nics,
+    gateways: &Gateways,
     findings: &mut Findings,
 ) -> HashMap<usize, Placement> {
     let mut placements = HashMap::new();
     let mut unresolved = 0;
+    let of_gateway = |index: usize| gateways.list.get(index).map(|it| it.nic);
     for (index, host) in list.into_iter().flatten().enumerate() {
-        let placed = host.network_interfaces.as_ref();
-        if super::incomplete(placed) {
+        if super::incomplete(host.network_interfaces.as_ref())
+            || super::incomplete(host.gateways.as_ref())
+        {
             hosts.incomplete = true;
         }
-        unresolved += place_on(index, placed, hosts, nics, &mut placements, findings);
+        for placed in host.network_interfaces.iter().flatten().map(Placed::nic) {
+            let nic = placed.find(&nics.registry, findings);
+            unresolved += placed.on(index, nic, hosts, &mut placements, findings);
+        }
+        for placed in host.gateways.iter().flatten().map(Placed::gateway) {
+            let nic = placed.find(&gateways.registry, findings).and_then(of_gateway);
+            unresolved += placed.on(index, nic, hosts, &mut placements, findings);
+        }
     }
     report_unplaced(&placements, unresolved, hosts, nics, findings);
     name_interfaces(&mut placements, hosts, nics);
     placements
 }
 
-/// Places the NICs of one host. Returns how many of them are not known.
-fn place_on(
-    host: usize,
-    list: Option<&List<PlacedNic>>,
-    hosts: &mut Hosts,
-    nics: &Nics,
-    placements: &mut HashMap<usize, Placement>,
-    findings: &mut Findings,
-) -> usize {
-    let mut unresolved = 0;
-    for placed in list.into_iter().flatten() {
-        let interface = placed.interface.as_ref();
-        if let (Some(interface), Some(draft)) = (interface, hosts.list.get_mut(host)) {
+impl<'d> Placed<'d> {
+    fn nic(it: &'d PlacedNic) -> Self {
+        Self {
+            name: it.name.as_ref(),
+            interface: it.interface.as_ref(),
+            mode: it.mode.as_ref(),
+            network_namespace: None,
+        }
+    }
+
+    fn gateway(it: &'d PlacedGateway) -> Self {
+        Self {
+            name: it.name.as_ref(),
+            interface: it.interface.as_ref(),
+            mode: it.mode.as_ref(),
+            network_namespace: it.network_namespace.as_ref(),
+        }
+    }
+
+    fn find(&self, registry: &Registry, findings: &mut Findings) -> Option<usize> {
+        registry.find(self.name?, Code::InvalidResourceReference, findings)
+    }
+
+    /// Places the NIC on a host. Returns how many NICs are not known: one or none.
+    fn on(
+        &self,
+        host: usize,
+        nic: Option<usize>,
+        hosts: &mut Hosts,
+        placements: &mut HashMap<usize, Placement>,
+        findings: &mut Findings,
+    ) -> usize {
+        if let (Some(interface), Some(draft)) = (self.interface, hosts.list.get_mut(host)) {
             draft.use_interface(interface, findings);
         }
-        let name = placed.name.as_ref();
-        let nic = name
-            .and_then(|name| nics.registry.find(name, Code::InvalidResourceReference, findings));
-        let (Some(name), Some(nic)) = (name, nic) else {
-            unresolved += 1;
-            continue;
-        };
+        let (Some(name), Some(nic)) = (self.name, nic) else { return 1 };
         if let Some(first) = placements.get(&nic) {
             findings.push(placed_twice(name, first.span));
-            continue;
+            return 0;
         }
-        let interface = interface.map(|it: &Spanned<InterfaceName>| it.value.0.clone());
         let placement = Placement {
             host,
-            interface: interface.unwrap_or_default(),
-            mode: placed.mode.as_ref().map(|it| it.value).unwrap_or_default(),
+            interface: self.interface.map(|it| it.value.0.clone()).unwrap_or_default(),
+            mode: self.mode.map(|it| it.value).unwrap_or_default(),
+            network_namespace: self.network_namespace.map(|it| it.value.0.clone()),
             span: name.span,
         };
         placements.insert(nic, placement);
+        0
     }
-    unresolved
 }
 
 fn placed_twice(name: &Spanned<String>, first: Span) -> Finding {
-    let message = format!("networkInterface `{}` is placed twice", name.value);
+    let message = format!("`{}` is placed twice", name.value);
     Finding::error(Code::NetworkInterfacePlacedTwice, name.span, message)
-        .help("remove one of the two: a networkInterface lives on exactly one host")
+        .help("remove one of the two: it lives on exactly one host")
         .note(first, "placed here first")
 }
 
@@ -116,10 +152,15 @@ fn report_unplaced(
     }
     for nic in unplaced.iter().filter_map(|nic| nics.list.get(*nic)) {
         let name = nic.named.id.name();
-        let message = format!("networkInterface `{name}` is on no host");
+        let (kind, list) = if nic.is_gateway {
+            ("virtualNetworkGateway", "gateways")
+        } else {
+            ("networkInterface", "networkInterfaces")
+        };
+        let message = format!("{kind} `{name}` is on no host");
         findings.push(
             Finding::error(Code::NetworkInterfaceNotPlaced, nic.named.span, message)
-                .help(format!("add `- name: {name}` to the networkInterfaces of a host")),
+                .help(format!("add `- name: {name}` to the {list} of a host")),
         );
     }
 }

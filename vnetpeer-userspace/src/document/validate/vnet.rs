@@ -9,6 +9,7 @@ use super::{
         names::{Defaults, Named, Registry, resource_id},
         prefixes::{overlap, overlaps},
         problem::{Finding, Findings},
+        scalar::DeploymentModel,
         types::{Resource, VnetProperties},
     },
     PerRegion, incomplete,
@@ -52,6 +53,8 @@ pub(super) struct VnetDraft {
     pub(super) space_known: bool,
     pub(super) subnets: Vec<SubnetDraft>,
     pub(super) flow_timeout_minutes: Option<u8>,
+    /// Whether it is of the classic deployment model.
+    pub(super) classic: bool,
 }
 
 impl Vnets {
@@ -119,6 +122,7 @@ fn draft(
     check_space(&space, &named, findings);
     let location = resource.location.as_ref();
     let flow_timeout = properties.and_then(|it| it.flow_timeout_in_minutes.as_ref());
+    let model = properties.and_then(|it| it.deployment_model.as_ref());
     VnetDraft {
         named,
         location: location.map_or_else(|| defaults.location.clone(), |it| it.value.0.clone()),
@@ -126,6 +130,7 @@ fn draft(
         space,
         subnets: Vec::new(),
         flow_timeout_minutes: flow_timeout.map(|it| it.value.0),
+        classic: model.is_some_and(|it| it.value == DeploymentModel::Classic),
     }
 }
 
