@@ -13,4 +13,5 @@ pub mod cli;
 pub mod dataplane;
 pub mod document;
 pub mod lab;
+pub mod simulate;
 pub mod topology;

@@ -109,7 +109,7 @@ impl Compiler<'_> {
             for route in routes.active() {
                 prefixes.insert(route.prefix, hop(&route.hop, vnet.id, uplink));
             }
-            let tags = TagPrefixes::new(network.topology, vnet, table);
+            let tags = TagPrefixes::new(network, vnet, table);
             self.desired.routes.insert(id, tags.classify(&prefixes));
         }
     }
@@ -147,7 +147,8 @@ fn flags(peering: &NumberedPeering<'_>) -> u32 {
     let bits = [
         (peering.connected, link_flags::CONNECTED),
         (peering.peering.allow_virtual_network_access, link_flags::ALLOW_ACCESS),
-        (peering.peering.allow_forwarded_traffic, link_flags::ALLOW_FORWARDED),
+        (peering.takes_forwarded(), link_flags::ALLOW_FORWARDED),
+        (peering.peering.use_remote_gateways, link_flags::USE_REMOTE_GATEWAYS),
     ];
     bits.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, bit)| flags | bit)
 }
@@ -191,9 +192,8 @@ fn hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> Hop {
             link: *link,
             reverse: *reverse,
         },
-        RouteHop::Appliance { resolved: Ok(it), .. } | RouteHop::Gateway { resolved: Ok(it), .. } => {
-            appliance(it)
-        }
+        RouteHop::Appliance { resolved: Ok(it), .. }
+        | RouteHop::Gateway { resolved: Ok(it), .. } => appliance(it),
         RouteHop::Appliance { resolved: Err(_), .. }
         | RouteHop::Gateway { resolved: Err(_), .. } => nowhere(next_hop_kind::UNREACHABLE),
         RouteHop::Appliances(members) => return spread(members),
@@ -212,7 +212,8 @@ fn appliance(it: &Appliance) -> abi::NextHop {
 
 /// Those of several appliances that can be reached.
 fn spread(members: &[(IpAddr, Result<Appliance, ApplianceProblem>)]) -> Hop {
-    let mut hops: Vec<_> = members.iter().filter_map(|(_, it)| it.as_ref().ok()).map(appliance).collect();
+    let mut hops: Vec<_> =
+        members.iter().filter_map(|(_, it)| it.as_ref().ok()).map(appliance).collect();
     hops.sort_unstable();
     hops.dedup();
     if hops.is_empty() {

@@ -61,6 +61,14 @@ impl Hop {
         }
     }
 
+    /// Which service tags hold the addresses that lead here; see [`abi::NextHop::class`].
+    pub fn class(&self) -> u16 {
+        match self {
+            Self::One(hop) => hop.class,
+            Self::Spread { class, .. } => *class,
+        }
+    }
+
     /// The same place for addresses of a class.
     #[must_use]
     pub fn with_class(&self, class: u16) -> Self {

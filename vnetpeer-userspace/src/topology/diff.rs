@@ -1,10 +1,9 @@
-//! What a new topology would change, for people: resources, and pairs of subnets that gain or lose
-//! reachability.
+//! What a new topology would change, for people: resources, and the writes of peerings.
 //!
-//! Compares two networks and knows nothing of hosts or maps. Reachability is that of
-//! [`reachable`]: by routes, peerings and their flags, through appliances, not by security rules.
+//! Compares two networks and knows nothing of hosts or maps. What becomes of reachability is found by
+//! packets ([`crate::simulate::reach`]).
 
-mod reach;
+mod security;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-pub use self::reach::{Family, SubnetPair, reachable};
 use super::{
-    model::{Host, Nic, Peering, ResourceId, RouteTable, Topology, Uplink, Vnet},
+    model::{
+        Host, Nic, PeeringProperties, ResourceId, RouteTable, SecurityGroupIndex, Topology, Uplink,
+        Vnet,
+    },
     network::Network,
-    state::PeeringRecord,
+    state::{PeeringOperation, PeeringRecord, operations},
 };
 
 /// What happens to a resource.
@@ -51,20 +52,13 @@ pub struct ResourceChange {
 pub struct Difference {
     /// Resources, by kind and id.
     pub resources: Vec<ResourceChange>,
-    /// Pairs of subnets that could not reach each other and can.
-    pub gained: Vec<SubnetPair>,
-    /// Pairs of subnets that could and cannot any more.
-    pub lost: Vec<SubnetPair>,
+    /// Writes of peering objects, in the order in which they happen.
+    pub operations: Vec<PeeringOperation>,
 }
 
 /// What changes from `old` to `new`.
 pub fn difference(old: &Network<'_>, new: &Network<'_>) -> Difference {
-    let (before, after) = (reachable(old), reachable(new));
-    Difference {
-        resources: resources(old, new),
-        gained: after.difference(&before).cloned().collect(),
-        lost: before.difference(&after).cloned().collect(),
-    }
+    Difference { resources: resources(old, new), operations: operations(old.state, new.topology) }
 }
 
 /// A resource's properties as text, by name: what is compared.
@@ -109,20 +103,40 @@ fn describe(network: &Network<'_>) -> BTreeMap<(&'static str, ResourceId), Prope
             let properties = BTreeMap::from([
                 ("addressPrefixes", format!("{:?}", subnet.prefixes)),
                 ("routeTable", name(table.map(|table| &table.id))),
+                ("networkSecurityGroup", group_name(topology, subnet.security_group)),
             ]);
             found.insert(("subnet", subnet.id.clone()), properties);
         }
     }
-    for nic in &topology.nics {
+    // A gateway's NIC has the gateway's id.
+    for gateway in &topology.gateways {
+        let properties = security::describe_gateway(topology, gateway);
+        found.insert(("virtualNetworkGateway", gateway.id.clone()), properties);
+    }
+    let gateways: BTreeSet<_> = topology.gateways.iter().map(|gateway| gateway.nic.0).collect();
+    for (_, nic) in topology.nics.iter().enumerate().filter(|(it, _)| !gateways.contains(it)) {
         found.insert(("networkInterface", nic.id.clone()), describe_nic(topology, nic));
+    }
+    for group in &topology.security_groups {
+        let properties = security::describe_group(topology, group);
+        found.insert(("networkSecurityGroup", group.id.clone()), properties);
+    }
+    for group in &topology.application_security_groups {
+        found.insert(("applicationSecurityGroup", group.id.clone()), Properties::new());
+    }
+    for admin in &topology.admin_rules {
+        let properties = security::describe_admin_rules(topology, admin);
+        found.insert(("securityAdminRules", admin.id.clone()), properties);
     }
     for table in &topology.route_tables {
         found.insert(("routeTable", table.id.clone()), describe_route_table(table));
     }
-    for peering in &topology.peerings {
-        let record = network.state.peering(&peering.id);
-        let properties = describe_peering(topology, peering, record);
-        found.insert(("virtualNetworkPeering", peering.id.clone()), properties);
+    let peerings = topology.written_peerings();
+    let peerings = peerings.filter_map(|it| Some((&it.id, topology.peering_properties(it)?)));
+    let orphans = topology.orphans.iter().map(|it| (&it.id, it.properties.clone()));
+    for (id, properties) in peerings.chain(orphans) {
+        let properties = describe_peering(&properties, network.state.peering(id));
+        found.insert(("virtualNetworkPeering", id.clone()), properties);
     }
     found
 }
@@ -147,16 +161,22 @@ fn describe_uplink(topology: &Topology, host: &Host, uplink: &Uplink) -> Propert
 fn describe_vnet(vnet: &Vnet) -> Properties {
     BTreeMap::from([
         ("location", vnet.location.clone()),
+        ("flowTimeoutInMinutes", format!("{:?}", vnet.flow_timeout_minutes)),
         ("addressSpace", format!("{:?}", vnet.address_space)),
+        ("deploymentModel", if vnet.classic { "Classic" } else { "ResourceManager" }.to_owned()),
     ])
 }
 
 fn describe_nic(topology: &Topology, nic: &Nic) -> Properties {
     let host = topology.host(nic.host).map(|host| host.name.clone());
+    let asgs = nic.application_security_groups.iter().map(|group| group.0);
     BTreeMap::from([
         ("subnet", name(topology.subnet(nic.vnet, nic.subnet).map(|subnet| &subnet.id))),
         ("addresses", format!("{:?}", nic.addresses)),
         ("enableIPForwarding", nic.enable_ip_forwarding.to_string()),
+        ("disableTcpStateTracking", nic.disable_tcp_state_tracking.to_string()),
+        ("networkSecurityGroup", group_name(topology, nic.security_group)),
+        ("applicationSecurityGroups", security::application_groups(topology, asgs)),
         ("macAddress", nic.mac.map(|mac| mac.to_string()).unwrap_or_default()),
         ("host", host.unwrap_or_default()),
         ("interface", nic.interface.clone()),
@@ -174,26 +194,32 @@ fn describe_route_table(table: &RouteTable) -> Properties {
     ])
 }
 
-fn describe_peering(
-    topology: &Topology,
-    peering: &Peering,
-    record: Option<&PeeringRecord>,
-) -> Properties {
+fn describe_peering(written: &PeeringProperties, record: Option<&PeeringRecord>) -> Properties {
+    let (local, remote) = (written.scope.local_subnets(), written.scope.remote_subnets());
     let mut properties = BTreeMap::from([
-        ("remoteVirtualNetwork", name(topology.vnet(peering.remote).map(|vnet| &vnet.id))),
-        ("allowVirtualNetworkAccess", peering.allow_virtual_network_access.to_string()),
-        ("allowForwardedTraffic", peering.allow_forwarded_traffic.to_string()),
-        ("allowGatewayTransit", peering.allow_gateway_transit.to_string()),
-        ("useRemoteGateways", peering.use_remote_gateways.to_string()),
-        ("scope", format!("{:?}", peering.scope)),
-        ("enableOnlyIPv6Peering", peering.enable_only_ipv6.to_string()),
+        ("remoteVirtualNetwork", name(Some(&written.remote_virtual_network))),
+        ("allowVirtualNetworkAccess", written.allow_virtual_network_access.to_string()),
+        ("allowForwardedTraffic", written.allow_forwarded_traffic.to_string()),
+        ("allowGatewayTransit", written.allow_gateway_transit.to_string()),
+        ("useRemoteGateways", written.use_remote_gateways.to_string()),
+        ("doNotVerifyRemoteGateways", written.do_not_verify_remote_gateways.to_string()),
+        ("peerCompleteVnets", written.scope.is_complete().to_string()),
+        ("localSubnetNames", format!("{local:?}")),
+        ("remoteSubnetNames", format!("{remote:?}")),
+        ("enableOnlyIPv6Peering", written.enable_only_ipv6.to_string()),
     ]);
     if let Some(record) = record {
         properties.insert("peeringState", format!("{:?}", record.peering_state));
         properties.insert("peeringSyncLevel", format!("{:?}", record.peering_sync_level));
+        properties.insert("localAddressSpace", format!("{:?}", record.local_address_space));
         properties.insert("remoteAddressSpace", format!("{:?}", record.remote_address_space));
     }
     properties
+}
+
+fn group_name(topology: &Topology, group: Option<SecurityGroupIndex>) -> String {
+    let group = group.and_then(|index| topology.security_group(index));
+    name(group.map(|group| &group.id))
 }
 
 fn name(id: Option<&ResourceId>) -> String {

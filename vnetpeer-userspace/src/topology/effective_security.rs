@@ -111,7 +111,7 @@ pub fn effective_security(network: &Network<'_>, nic: &Nic) -> Vec<EffectiveGrou
     let table = subnet.and_then(|subnet| subnet.route_table);
     let lister = Lister { topology, tags: RoutedTags::of(network, nic.vnet, table) };
     let mut groups = Vec::new();
-    groups.extend(lister.admin_rules(nic.vnet));
+    groups.extend(lister.admin_rules(nic.vnet).filter(|_| !topology.is_gateway(&nic.id)));
     let group = |index| topology.security_group(index);
     if let Some(subnet) = subnet
         && let Some(it) = subnet.security_group.and_then(group)

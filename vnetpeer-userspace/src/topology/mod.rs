@@ -32,4 +32,4 @@ pub mod state;
 pub mod trie;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

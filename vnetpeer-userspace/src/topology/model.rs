@@ -3,33 +3,37 @@
 //! are unique.
 
 mod gateway;
+mod peering;
 mod security;
 
 use std::{
+    cmp::Ordering,
     fmt,
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vnetpeer_common::types::Mac;
 
 pub use self::gateway::{Connection, ConnectionRemote, Gateway, GatewayIndex, GatewayType};
+pub use self::peering::{OrphanPeering, Peering, PeeringProperties, PeeringScope, implicit_side};
 pub use self::security::{
     Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,
     Direction, Endpoints, PortRange, RuleProtocol, RuleSide, SecurityGroup, SecurityGroupIndex,
     SecurityRule, ServiceTag,
 };
 
-/// An ARM resource id in its canonical spelling. Two ids are equal if they differ only in case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ResourceId(String);
+/// An ARM resource id in its canonical spelling. Two ids are equal if they differ only in case. Copies
+/// share the text.
+#[derive(Clone, Debug)]
+pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
     /// Takes an id that starts with `/subscriptions/`.
     pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
+        Self(id.into().into())
     }
 
     /// The id as written.
@@ -42,37 +46,60 @@ impl ResourceId {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
-    fn folded(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    /// The bytes from `from` on, in lower case.
+    fn folded(&self, from: usize) -> impl Iterator<Item = u8> + '_ {
+        let bytes = self.0.as_bytes().get(from..).unwrap_or_default();
+        bytes.iter().map(u8::to_ascii_lowercase)
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
 impl Eq for ResourceId {}
 
 impl PartialOrd for ResourceId {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for ResourceId {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
         // Ids of one deployment are alike for most of their length; what is the same byte for byte need
         // not be folded.
-        let alike = self.0.bytes().zip(other.0.bytes()).take_while(|(a, b)| a == b).count();
-        self.folded().skip(alike).cmp(other.folded().skip(alike))
+        let alike = alike(self.0.as_bytes(), other.0.as_bytes());
+        self.folded(alike).cmp(other.folded(alike))
     }
+}
+
+/// How many bytes at the beginning of both are the same, rounded down to whole blocks.
+fn alike(one: &[u8], other: &[u8]) -> usize {
+    let (one, other) = (one.as_chunks::<16>().0, other.as_chunks::<16>().0);
+    16 * one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 impl std::hash::Hash for ResourceId {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.folded().for_each(|byte| state.write_u8(byte));
+        self.folded(0).for_each(|byte| state.write_u8(byte));
         state.write_u8(0xff);
     }
 }
@@ -124,6 +151,8 @@ pub struct Topology {
     pub nics: Vec<Nic>,
     /// The peering objects, one per direction.
     pub peerings: Vec<Peering>,
+    /// The peering objects whose remote VNet is gone.
+    pub orphans: Vec<OrphanPeering>,
     /// The virtual network gateways.
     pub gateways: Vec<Gateway>,
     /// The route tables.
@@ -297,49 +326,6 @@ pub struct Nic {
     pub interface: String,
     /// The hook on that interface.
     pub mode: HookMode,
-}
-
-/// One directed peering object, A→B. The flags carry Azure's names.
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "these are the properties of the ARM resource")]
-pub struct Peering {
-    /// Its ARM id.
-    pub id: ResourceId,
-    /// The VNet that owns the object.
-    pub vnet: VnetIndex,
-    /// The VNet that it points at.
-    pub remote: VnetIndex,
-    /// The object of the other side, if there is one.
-    pub reverse: Option<PeeringIndex>,
-    /// `allowVirtualNetworkAccess`.
-    pub allow_virtual_network_access: bool,
-    /// `allowForwardedTraffic`.
-    pub allow_forwarded_traffic: bool,
-    /// `allowGatewayTransit`.
-    pub allow_gateway_transit: bool,
-    /// `useRemoteGateways`.
-    pub use_remote_gateways: bool,
-    /// `doNotVerifyRemoteGateways`.
-    pub do_not_verify_remote_gateways: bool,
-    /// What of the two VNets is peered.
-    pub scope: PeeringScope,
-    /// `enableOnlyIPv6Peering`: of that, the IPv6 prefixes alone.
-    pub enable_only_ipv6: bool,
-}
-
-/// What of two VNets is peered (AZ §1.8).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PeeringScope {
-    /// `peerCompleteVnets`: the whole address spaces.
-    #[default]
-    Complete,
-    /// Subnets by name; a name that no subnet has stands for nothing yet.
-    Subnets {
-        /// `localSubnetNames`.
-        local: Vec<String>,
-        /// `remoteSubnetNames`.
-        remote: Vec<String>,
-    },
 }
 
 /// A route table.

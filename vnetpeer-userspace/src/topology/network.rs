@@ -70,6 +70,12 @@ impl NumberedPeering<'_> {
     pub fn space(&self) -> &[IpNet] {
         if self.connected { &self.record.remote_address_space } else { &[] }
     }
+
+    /// Whether it takes packets from outside that space. A subnet peering never does: they could come
+    /// from subnets of the remote VNet that are not peered (AZ §1.8.5).
+    pub const fn takes_forwarded(&self) -> bool {
+        self.peering.allow_forwarded_traffic && self.peering.scope.is_complete()
+    }
 }
 
 /// A way to the Internet with its numbers.

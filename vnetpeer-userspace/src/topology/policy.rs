@@ -29,7 +29,7 @@ use self::classifier::Fields;
 pub(super) use self::defaults::{DefaultEnd, DefaultRule, default_rules};
 pub(super) use self::{
     classifier::{Covered, fields},
-    resolve::{admin_rule_names, group_rule_names},
+    resolve::{ListedName, admin_rule_names, group_rule_names},
 };
 pub use self::{defaults::CLOSED, resolve::Resolver};
 use super::model::{Access, Direction, PortRange, RuleProtocol};

@@ -1,5 +1,6 @@
-//! Effective routes of a subnet by Azure's rules: system routes, peering routes, user-defined
-//! routes; the longest prefix wins, then user-defined before system (AZ §3).
+//! Effective routes of a subnet by Azure's rules: system routes, peering routes, gateways' routes,
+//! user-defined routes; the longest prefix wins, then user-defined before gateway before system
+//! (AZ §3).
 //!
 //! The result does not depend on the host. Two choices where Azure's documents are silent:
 //!
@@ -12,6 +13,7 @@
 //! An appliance's address is resolved by system routes only, never by another user-defined route.
 
 mod effective;
+pub mod gateway;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +23,15 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use vnetpeer_common::types::{LinkId, NicId, VnetId};
 
-pub use self::effective::EffectiveRoute;
+use self::gateway::UsedGateway;
+pub use self::{
+    effective::EffectiveRoute,
+    gateway::{advertised, connected_gateways},
+};
 use super::{
-    model::{PeeringIndex, RouteNextHop, RouteTable, RouteTableIndex, VnetIndex},
+    model::{
+        PeeringIndex, ResourceId, Route as UserRoute, RouteNextHop, RouteTableIndex, VnetIndex,
+    },
     network::{Network, NumberedPeering, NumberedVnet},
 };
 
@@ -56,7 +64,8 @@ pub enum RouteSource {
 pub enum RouteState {
     /// In force.
     Active,
-    /// Another route of the same prefix is preferred.
+    /// Another route is preferred: of the same prefix, or, to a gateway's route, one of the VNet or of a
+    /// peer around it.
     Invalid,
 }
 
@@ -66,8 +75,10 @@ pub enum RouteState {
 pub enum ApplianceProblem {
     /// The address is neither in the VNet nor in a `Connected` peer's space as last synced.
     NotInReach,
-    /// The address is in reach, and no NIC has it.
+    /// The address is in reach, and no NIC has it; the gateway has none of the family.
     NoNic,
+    /// One of several appliances whose interface is missing or without a carrier.
+    Down,
 }
 
 /// A virtual appliance that can be reached.
@@ -173,6 +184,11 @@ pub fn effective_routes(
     let peerings: &[_] =
         if table.is_some_and(|it| it.disable_peering_routes) { &[] } else { &vnet.peerings };
     let mut routes = system_routes(vnet, peerings);
+    let gateway = UsedGateway::of(network, vnet);
+    let disable_bgp_route_propagation = table.is_some_and(|it| it.disable_bgp_route_propagation);
+    if let Some(used) = gateway.as_ref().filter(|_| !disable_bgp_route_propagation) {
+        gateway::add(network, used, &mut routes);
+    }
     if let Some(table) = table {
         let user: HashSet<IpNet> = table.routes.iter().map(|it| it.prefix.trunc()).collect();
         for route in &mut routes {
@@ -180,9 +196,9 @@ pub fn effective_routes(
                 route.state = RouteState::Invalid;
             }
         }
-        routes.extend(user_routes(network, vnet, peerings, table));
+        let reach = Reach { network, vnet, peerings, gateway };
+        routes.extend(table.routes.iter().map(|route| reach.user_route(route)));
     }
-    let disable_bgp_route_propagation = table.is_some_and(|it| it.disable_bgp_route_propagation);
     Some(EffectiveRoutes { routes, disable_bgp_route_propagation })
 }
 
@@ -215,52 +231,64 @@ fn system(prefix: IpNet, hop: RouteHop) -> Route {
     Route { name: None, source, state, prefix: prefix.trunc(), hop }
 }
 
-fn user_routes<'a>(
-    network: &'a Network<'_>,
-    vnet: &'a NumberedVnet<'_>,
-    peerings: &'a [NumberedPeering<'_>],
-    table: &'a RouteTable,
-) -> impl Iterator<Item = Route> + 'a {
-    table.routes.iter().map(move |route| Route {
-        name: Some(route.name.clone()),
-        source: RouteSource::User,
-        state: RouteState::Active,
-        prefix: route.prefix.trunc(),
-        hop: match &route.next_hop {
-            RouteNextHop::VnetLocal => RouteHop::VnetLocal,
-            RouteNextHop::Internet => RouteHop::Internet,
-            RouteNextHop::None => RouteHop::None,
-            RouteNextHop::VirtualAppliance(address) => {
-                let resolved = resolve(network, vnet, peerings, *address);
-                RouteHop::Appliance { address: *address, resolved }
-            }
-            RouteNextHop::VirtualApplianceEcmp(addresses) => {
-                let member = |it: &IpAddr| (*it, resolve(network, vnet, peerings, *it));
-                RouteHop::Appliances(addresses.iter().map(member).collect())
-            }
-            RouteNextHop::VirtualNetworkGateway => RouteHop::Gateway {
-                address: None,
-                resolved: Err(ApplianceProblem::NotInReach),
-            },
-        },
-    })
+/// What the user-defined routes of a table can lead to.
+struct Reach<'a, 'n> {
+    network: &'a Network<'n>,
+    vnet: &'a NumberedVnet<'n>,
+    /// None in a table without peering routes: it does not reach peers' appliances either.
+    peerings: &'a [NumberedPeering<'n>],
+    gateway: Option<UsedGateway<'n>>,
 }
 
-/// The NIC behind an appliance's address. A table without peering routes does not reach peers'
-/// appliances either.
-fn resolve(
-    network: &Network<'_>,
-    vnet: &NumberedVnet<'_>,
-    peerings: &[NumberedPeering<'_>],
-    address: IpAddr,
-) -> Result<Appliance, ApplianceProblem> {
-    let covers = |space: &[IpNet]| space.iter().any(|prefix| prefix.contains(&address));
-    if covers(&vnet.vnet.address_space) {
-        let owner = network.owner(vnet.index, address).ok_or(ApplianceProblem::NoNic)?;
-        return Ok(Appliance { nic: owner.id, link: LinkId::NONE, reverse: LinkId::NONE });
+impl Reach<'_, '_> {
+    fn user_route(&self, route: &UserRoute) -> Route {
+        let is_v4 = route.prefix.addr().is_ipv4();
+        Route {
+            name: Some(route.name.clone()),
+            source: RouteSource::User,
+            state: RouteState::Active,
+            prefix: route.prefix.trunc(),
+            hop: match &route.next_hop {
+                RouteNextHop::VnetLocal => RouteHop::VnetLocal,
+                RouteNextHop::Internet => RouteHop::Internet,
+                RouteNextHop::None => RouteHop::None,
+                RouteNextHop::VirtualAppliance(address) => {
+                    let resolved = self.resolve(*address).map(|(appliance, _)| appliance);
+                    RouteHop::Appliance { address: *address, resolved }
+                }
+                RouteNextHop::VirtualApplianceEcmp(addresses) => {
+                    let members = addresses.iter().map(|it| (*it, self.resolve_up(*it)));
+                    RouteHop::Appliances(members.collect())
+                }
+                RouteNextHop::VirtualNetworkGateway => match &self.gateway {
+                    Some(used) => used.user_hop(is_v4),
+                    None => gateway::nowhere(),
+                },
+            },
+        }
     }
-    let peering = peerings.iter().find(|peering| covers(peering.space()));
-    let peering = peering.ok_or(ApplianceProblem::NotInReach)?;
-    let owner = network.owner(peering.peering.remote, address).ok_or(ApplianceProblem::NoNic)?;
-    Ok(Appliance { nic: owner.id, link: peering.link, reverse: peering.reverse })
+
+    /// The NIC behind an appliance's address, and its id.
+    fn resolve(&self, address: IpAddr) -> Result<(Appliance, &ResourceId), ApplianceProblem> {
+        let covers = |space: &[IpNet]| space.iter().any(|prefix| prefix.contains(&address));
+        let (vnet, link, reverse) = if covers(&self.vnet.vnet.address_space) {
+            (self.vnet.index, LinkId::NONE, LinkId::NONE)
+        } else {
+            let peering = self.peerings.iter().find(|peering| covers(peering.space()));
+            let peering = peering.ok_or(ApplianceProblem::NotInReach)?;
+            (peering.peering.remote, peering.link, peering.reverse)
+        };
+        let owner = self.network.owner(vnet, address).ok_or(ApplianceProblem::NoNic)?;
+        Ok((Appliance { nic: owner.id, link, reverse }, &owner.nic.id))
+    }
+
+    /// The same for one of several appliances: one that is down takes no flows, others do.
+    fn resolve_up(&self, address: IpAddr) -> Result<Appliance, ApplianceProblem> {
+        let (appliance, id) = self.resolve(address)?;
+        if self.network.facts.down.contains(id) {
+            Err(ApplianceProblem::Down)
+        } else {
+            Ok(appliance)
+        }
+    }
 }

@@ -9,8 +9,9 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    model::{RouteTableIndex, Topology},
-    network::{NumberedPeering, NumberedVnet},
+    model::RouteTableIndex,
+    network::{Network, NumberedPeering, NumberedVnet},
+    routes::gateway::UsedGateway,
 };
 
 /// The virtual address of the platform's DNS, DHCP and load balancer probes: it is in `VirtualNetwork` of
@@ -35,18 +36,21 @@ pub(super) const PUBLIC_V6: Ipv6Net =
     Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// The prefixes of tag `VirtualNetwork`, seen from the subnets of `vnet` with the route table at `table`:
-/// the VNet's own space, the synced spaces of connected peers that it gives access, the prefixes of the
-/// table's user-defined routes, and the platform's virtual address (AZ §4.5).
+/// the VNet's own space, the synced spaces of connected peers that it gives access, what is connected with
+/// the gateway that it uses, the prefixes of the table's user-defined routes, and the platform's virtual
+/// address (AZ §4.5).
 pub(super) fn virtual_network(
-    topology: &Topology,
+    network: &Network<'_>,
     vnet: &NumberedVnet<'_>,
     table: Option<RouteTableIndex>,
 ) -> BTreeSet<IpNet> {
     let own = vnet.vnet.address_space.iter();
     let peers = vnet.peerings.iter().filter(|it| it.peering.allow_virtual_network_access);
     let peers = peers.flat_map(NumberedPeering::space);
-    let table = table.and_then(|index| topology.route_table(index));
+    let gateway = UsedGateway::of(network, vnet).filter(UsedGateway::has_access);
+    let connected = gateway.map(|it| it.prefixes(network)).unwrap_or_default();
+    let table = table.and_then(|index| network.topology.route_table(index));
     let routes = table.into_iter().flat_map(|table| &table.routes).map(|route| &route.prefix);
-    let prefixes = own.chain(peers).chain(routes).map(IpNet::trunc);
+    let prefixes = own.chain(peers).chain(&connected).chain(routes).map(IpNet::trunc);
     prefixes.chain([IpNet::V4(PLATFORM)]).collect()
 }

@@ -5,6 +5,7 @@
 //! that every host of a deployment comes to the same numbers, and the same step taken twice changes
 //! nothing. It must not look at hosts' facts or at what the kernel holds.
 
+mod error;
 mod keys;
 mod peering;
 mod policies;
@@ -12,9 +13,8 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::{BTreeMap, BTreeSet};
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vnetpeer_common::{
@@ -22,19 +22,26 @@ use vnetpeer_common::{
     types::{LinkId, NicId, TableId, VnetId, VtepId},
 };
 
+pub use self::{
+    error::{NumberSpace, StateError},
+    keys::{PolicyKey, RuleKey, TableKey},
+    peering::{
+        PeeringAction, PeeringOperation, PeeringRecord, PeeringState, PeeringSyncLevel,
+        PeeringWrite, operations,
+    },
+    policies::RuleNumbers,
+    space::{Assigned, Retired, Space},
+};
 use self::{
     keys::other_way,
+    policies::Policies,
     space::{Exhausted, Return},
-};
-pub use self::{
-    keys::{PolicyKey, RuleKey, TableKey},
-    peering::{PeeringRecord, PeeringState, PeeringSyncLevel},
-    space::{Assigned, Retired, Space},
 };
 use super::model::{ResourceId, Topology};
 
-/// Version of the JSON form. Version 1 had no policies and no rules.
-pub const STATE_SCHEMA_VERSION: u32 = 2;
+/// Version of the JSON form. Version 1 had no policies and no rules, version 2 not what was written into
+/// peerings and not their local address spaces.
+pub const STATE_SCHEMA_VERSION: u32 = 3;
 
 /// The oldest version that is still read.
 const STATE_SCHEMA_OLDEST: u32 = 1;
@@ -44,92 +51,6 @@ const VNI_LIMIT: u32 = 1 << 24;
 
 /// Namespace of the GUIDs that are derived from ARM ids.
 const GUID_NAMESPACE: Uuid = Uuid::from_u128(0x8f1d_93b2_5c0e_5a63_9d2b_76e4_0a1c_44f7);
-
-/// Which numbers ran out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NumberSpace {
-    /// Virtual networks.
-    Vnet,
-    /// NICs and uplinks.
-    Nic,
-    /// Peerings.
-    Link,
-    /// Tables of effective routes.
-    Table,
-    /// Hosts.
-    Vtep,
-    /// Rows of drop counters on one host.
-    DropSlot,
-    /// Security groups and collections of security admin rules, counted once per direction.
-    Policy,
-    /// Security rules, default rules among them.
-    Rule,
-}
-
-impl fmt::Display for NumberSpace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Vnet => "virtual network",
-            Self::Nic => "network interface",
-            Self::Link => "peering",
-            Self::Table => "route table",
-            Self::Vtep => "host",
-            Self::DropSlot => "drop counter",
-            Self::Policy => "policy",
-            Self::Rule => "security rule",
-        })
-    }
-}
-
-/// Why a state cannot advance or be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StateError {
-    /// More resources than numbers.
-    #[error("no {space} number is left: the maps hold {limit}")]
-    Exhausted {
-        /// Which numbers.
-        space: NumberSpace,
-        /// How many there are.
-        limit: u32,
-    },
-    /// Two VNets would claim the same addresses towards a third.
-    #[error("{second} of {other} overlaps {first} of {owner}; sync the peering whose copy is old")]
-    SpacesOverlap {
-        /// The larger prefix.
-        first: IpNet,
-        /// The VNet or peering that claims it.
-        owner: ResourceId,
-        /// The prefix inside it.
-        second: IpNet,
-        /// The VNet or peering that claims that one.
-        other: ResourceId,
-    },
-    /// There is no such peering.
-    #[error("there is no peering {id}")]
-    PeeringUnknown {
-        /// The id asked for.
-        id: ResourceId,
-    },
-    /// The topology refers to an element that it does not have.
-    #[error("{id} refers to something that the topology does not have")]
-    Dangling {
-        /// The resource that refers.
-        id: ResourceId,
-    },
-    /// The JSON form has another version.
-    #[error("the state has schema version {found}, this program reads {expected}")]
-    SchemaVersion {
-        /// The version found.
-        found: u32,
-        /// The version that this program reads.
-        expected: u32,
-    },
-    /// The JSON form cannot be read or written.
-    #[error("the state is no valid JSON of its schema")]
-    Json(#[from] serde_json::Error),
-}
 
 /// Numbers, GUIDs and peering states of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -266,7 +187,25 @@ fn guid(id: &ResourceId, incarnation: u32) -> Uuid {
 
 /// The state after `topology` was applied to `state`.
 pub fn advance(state: &State, topology: &Topology) -> Result<State, StateError> {
-    let mut next = state.clone();
+    after(state, topology, None)
+}
+
+/// The state after one peering object was written. `topology` is the document after the write; what
+/// else is new in it is applied as well.
+pub fn operate(
+    state: &State,
+    topology: &Topology,
+    write: &PeeringWrite,
+) -> Result<State, StateError> {
+    after(state, topology, Some(write))
+}
+
+fn after(
+    state: &State,
+    topology: &Topology,
+    write: Option<&PeeringWrite>,
+) -> Result<State, StateError> {
+    let mut next = State { schema_version: STATE_SCHEMA_VERSION, ..state.clone() };
     let vnets = topology.vnets.iter().map(|vnet| (vnet.id.clone(), Uuid::nil())).collect();
     step(&mut next.vnets, &vnets, capacity::VNETS.min(VNI_LIMIT), NumberSpace::Vnet)?;
     let guids: Vec<Uuid> = topology
@@ -285,33 +224,20 @@ pub fn advance(state: &State, topology: &Topology) -> Result<State, StateError> 
         .collect();
     step(&mut next.nics, &nics, capacity::NICS, NumberSpace::Nic)?;
 
-    let pairs: Vec<Uuid> = topology
-        .peerings
-        .iter()
-        .map(|it| guid_of(it.vnet.0).as_u128() ^ guid_of(it.remote.0).as_u128())
-        .map(Uuid::from_u128)
-        .collect();
-    let peerings = topology.peerings.iter().zip(&pairs);
-    let links = peerings.map(|(peering, pair)| (peering.id.clone(), *pair)).collect();
-    step(&mut next.links, &links, capacity::LINKS, NumberSpace::Link)?;
-    next.peerings = peering::advance(&state.peerings, topology, &pairs)?;
+    next.peerings = peering::advance(&state.peerings, topology, &guids, write)?;
+    let links = next.peerings.iter().map(|(id, record)| (id.clone(), record.resource_guid));
+    step(&mut next.links, &links.collect(), capacity::LINKS, NumberSpace::Link)?;
 
     again(&mut next.tables, &table_keys(topology), capacity::ROUTES, NumberSpace::Table)?;
     let hosts = topology.hosts.iter().flat_map(|host| [host.name.clone(), other_way(&host.name)]);
     let hosts = hosts.map(|name| (name, Uuid::nil())).collect();
     again(&mut next.vteps, &hosts, capacity::VTEPS, NumberSpace::Vtep)?;
     advance_slots(&mut next.slots, topology)?;
-    let (policies, rules) = policies::wanted(topology);
-    again(&mut next.policies, &policies, policies::LIMIT, NumberSpace::Policy)?;
-    again(&mut next.rules, &rules, capacity::RULES, NumberSpace::Rule)?;
-    Ok(next)
-}
-
-/// The state after the peering `id` was synced: its copy of the remote space becomes current. On an
-/// object whose copy is current this succeeds and changes nothing, as in Azure.
-pub fn sync(state: &State, topology: &Topology, id: &ResourceId) -> Result<State, StateError> {
-    let mut next = state.clone();
-    peering::sync(&mut next.peerings, topology, id)?;
+    let policies = Policies::new(topology);
+    again(&mut next.policies, &policies.keys(), policies::LIMIT, NumberSpace::Policy)?;
+    if !policies.are_numbered(state) {
+        again(&mut next.rules, &policies.rules(), capacity::RULES, NumberSpace::Rule)?;
+    }
     Ok(next)
 }
 
@@ -354,18 +280,20 @@ fn advance_slots(
     slots: &mut BTreeMap<String, Space<ResourceId>>,
     topology: &Topology,
 ) -> Result<(), StateError> {
-    let mut wanted: BTreeMap<String, BTreeMap<ResourceId, Uuid>> =
-        slots.keys().map(|host| (host.clone(), BTreeMap::new())).collect();
+    let mut wanted: Vec<Vec<&ResourceId>> = Vec::new();
     for host in &topology.hosts {
-        let uplinks = host.uplinks.iter().map(|uplink| (uplink.id.clone(), Uuid::nil()));
-        wanted.entry(host.name.clone()).or_default().extend(uplinks);
+        wanted.push(host.uplinks.iter().map(|uplink| &uplink.id).collect());
     }
     for nic in &topology.nics {
         let dangling = || StateError::Dangling { id: nic.id.clone() };
-        let host = topology.host(nic.host).ok_or_else(dangling)?;
-        wanted.entry(host.name.clone()).or_default().insert(nic.id.clone(), Uuid::nil());
+        wanted.get_mut(nic.host.0).ok_or_else(dangling)?.push(&nic.id);
     }
-    for (host, nics) in wanted {
+    let names: BTreeSet<&str> = topology.hosts.iter().map(|host| host.name.as_str()).collect();
+    let gone: Vec<String> =
+        slots.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
+    let hosts = topology.hosts.iter().map(|host| host.name.clone()).zip(wanted);
+    for (host, nics) in hosts.chain(gone.into_iter().map(|host| (host, Vec::new()))) {
+        let nics = nics.into_iter().map(|id| (id.clone(), Uuid::nil())).collect();
         let space = slots.entry(host).or_default();
         again(space, &nics, capacity::DROP_SLOTS, NumberSpace::DropSlot)?;
     }

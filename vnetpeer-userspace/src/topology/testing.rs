@@ -1,6 +1,7 @@
 //! Topologies for tests: a builder for examples, and a generator of valid random ones.
 
-pub(super) mod security;
+pub(crate) mod gateway;
+pub(crate) mod security;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,27 +11,27 @@ use vnetpeer_common::types::Mac;
 use super::{
     facts::{Delivery, Hook, HostFacts, InterfaceFacts, VtepFacts},
     model::{
-        HookMode, Host, HostIndex, Nic, Peering, PeeringIndex, PeeringScope, ResourceId, Route, RouteNextHop,
-        RouteTable, RouteTableIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
-        common_underlay,
+        HookMode, Host, HostIndex, Nic, Peering, PeeringIndex, PeeringScope, ResourceId, Route,
+        RouteNextHop, RouteTable, RouteTableIndex, Subnet, SubnetIndex, Topology, Uplink, Vnet,
+        VnetIndex, common_underlay,
     },
 };
 
-pub(super) fn net(text: &str) -> IpNet {
+pub(crate) fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-pub(super) fn ip(text: &str) -> IpAddr {
+pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-pub(super) fn resource(kind: &str, name: &str) -> ResourceId {
+pub(crate) fn resource(kind: &str, name: &str) -> ResourceId {
     ResourceId::new(format!(
         "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/{kind}/{name}"
     ))
 }
 
-pub(super) fn vnet(name: &str, space: &[&str]) -> Vnet {
+pub(crate) fn vnet(name: &str, space: &[&str]) -> Vnet {
     let address_space: Vec<IpNet> = space.iter().map(|it| net(it)).collect();
     let mut prefixes = Vec::new();
     for v4 in [true, false] {
@@ -54,7 +55,7 @@ pub(super) fn vnet(name: &str, space: &[&str]) -> Vnet {
     }
 }
 
-pub(super) fn nic(name: &str, vnet: usize, host: usize, addresses: &[&str]) -> Nic {
+pub(crate) fn nic(name: &str, vnet: usize, host: usize, addresses: &[&str]) -> Nic {
     Nic {
         id: resource("networkInterfaces", name),
         vnet: VnetIndex(vnet),
@@ -71,7 +72,7 @@ pub(super) fn nic(name: &str, vnet: usize, host: usize, addresses: &[&str]) -> N
     }
 }
 
-pub(super) fn host(index: usize) -> Host {
+pub(crate) fn host(index: usize) -> Host {
     let last = u8::try_from(index + 1).unwrap();
     Host {
         name: format!("host{index}"),
@@ -85,7 +86,7 @@ pub(super) fn host(index: usize) -> Host {
     }
 }
 
-pub(super) fn uplink(name: &str, vnet: usize) -> Uplink {
+pub(crate) fn uplink(name: &str, vnet: usize) -> Uplink {
     Uplink {
         id: resource("uplinks", name),
         vnet: VnetIndex(vnet),
@@ -94,7 +95,7 @@ pub(super) fn uplink(name: &str, vnet: usize) -> Uplink {
     }
 }
 
-pub(super) fn route_table(name: &str, routes: &[(&str, RouteNextHop)]) -> RouteTable {
+pub(crate) fn route_table(name: &str, routes: &[(&str, RouteNextHop)]) -> RouteTable {
     let route = |(prefix, next_hop): &(&str, RouteNextHop)| Route {
         name: format!("to-{}", prefix.replace('/', "-")),
         prefix: net(prefix),
@@ -110,7 +111,7 @@ pub(super) fn route_table(name: &str, routes: &[(&str, RouteNextHop)]) -> RouteT
 
 impl Topology {
     /// Adds A→B and returns its place.
-    pub(super) fn peer_one_way(&mut self, from: usize, to: usize) -> usize {
+    pub(crate) fn peer_one_way(&mut self, from: usize, to: usize) -> usize {
         let index = PeeringIndex(self.peerings.len());
         let reverse = self
             .peerings
@@ -139,14 +140,14 @@ impl Topology {
     }
 
     /// Adds both sides.
-    pub(super) fn peer(&mut self, a: usize, b: usize) {
+    pub(crate) fn peer(&mut self, a: usize, b: usize) {
         self.peer_one_way(a, b);
         self.peer_one_way(b, a);
     }
 }
 
 /// A hub and two spokes on two hosts, the spokes peered with the hub; NICs `a0`, `a1` in the hub.
-pub(super) fn hub_and_spokes() -> Topology {
+pub(crate) fn hub_and_spokes() -> Topology {
     let mut topology = Topology {
         name: "test".into(),
         hosts: vec![host(0), host(1)],
@@ -169,7 +170,7 @@ pub(super) fn hub_and_spokes() -> Topology {
 }
 
 /// Facts of a host on which every interface of the topology exists.
-pub(super) fn facts(topology: &Topology, host: usize) -> HostFacts {
+pub(crate) fn facts(topology: &Topology, host: usize) -> HostFacts {
     let mut facts = HostFacts::default();
     let nics = topology.nics.iter().filter(|it| it.host.0 == host).map(|it| &it.interface);
     let uplinks = topology.hosts[host].uplinks.iter().map(|it| &it.interface);
@@ -203,28 +204,28 @@ pub(super) fn facts(topology: &Topology, host: usize) -> HostFacts {
 
 /// A small generator of pseudo-random numbers (`SplitMix64`).
 #[derive(Clone, Debug)]
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
     }
 
-    pub(super) fn percent(&mut self, chance: usize) -> bool {
+    pub(crate) fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
 }
 
 /// A valid topology out of a small universe: resources of the same name appear again and again with
 /// other properties, addresses move between NICs, spaces grow and shrink.
-pub(super) fn random_topology(seed: u64) -> Topology {
+pub(crate) fn random_topology(seed: u64) -> Topology {
     let mut random = Random(seed);
     let mut topology = Topology {
         name: "random".into(),
@@ -259,6 +260,7 @@ pub(super) fn random_topology(seed: u64) -> Topology {
     }
     add_route_tables(&mut random, &mut topology);
     security::add_security(&mut random, &mut topology);
+    gateway::add_gateways(&mut random, &mut topology);
     topology
 }
 

@@ -18,5 +18,5 @@ pub(super) use self::{
     build::{Prefix, build},
     flatten::{flatten, meet},
     format::NodeFormat,
-    pool::Interner,
+    pool::{Finished, Interner},
 };

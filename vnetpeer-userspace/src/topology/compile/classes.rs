@@ -15,8 +15,8 @@ use vnetpeer_common::abi::address_class;
 
 use crate::topology::{
     desired::{Hop, PrefixTable},
-    model::{RouteTableIndex, Topology},
-    network::NumberedVnet,
+    model::RouteTableIndex,
+    network::{Network, NumberedVnet},
     service_tags::{self, NOT_PUBLIC_V4, PUBLIC_V6},
 };
 
@@ -30,12 +30,12 @@ pub(super) struct TagPrefixes {
 impl TagPrefixes {
     /// Collects them for the subnets of `vnet` with the route table at `table`.
     pub(super) fn new(
-        topology: &Topology,
+        network: &Network<'_>,
         vnet: &NumberedVnet<'_>,
         table: Option<RouteTableIndex>,
     ) -> Self {
         let mut found = Self::default();
-        for prefix in service_tags::virtual_network(topology, vnet, table) {
+        for prefix in service_tags::virtual_network(network, vnet, table) {
             match prefix {
                 IpNet::V4(net) => found.v4.insert(net),
                 IpNet::V6(net) => found.v6.insert(net),

@@ -149,8 +149,8 @@ impl<'a> Filters<'a> {
     }
 }
 
-/// What judges an uplink: no policy, and room for the flows of a whole VNet.
-pub(super) fn uplink(vnet: &Vnet, limits: &FlowLimits) -> abi::Filter {
+/// What judges an uplink or a gateway: no policy, and room for the flows of a whole VNet.
+pub(super) fn unjudged(vnet: &Vnet, limits: &FlowLimits) -> abi::Filter {
     abi::Filter {
         flags: filter_flags::LOOSE_TCP,
         idle_timeout: idle_timeout(vnet),

@@ -38,7 +38,8 @@ impl Compiler<'_> {
             } else {
                 let vtep = self.vtep(it.nic.host)?;
                 let (ipv4, ipv6, _) = split_addresses(&it.nic.addresses);
-                let nic = abi::Nic { ipv4, ipv6, ..remote(vnet.id, vtep) };
+                let mut nic = abi::Nic { ipv4, ipv6, ..remote(vnet.id, vtep) };
+                nic.flags |= gateway_flag(vnet, it.id);
                 self.desired.nics.insert(it.id, nic);
             }
         }
@@ -70,6 +71,8 @@ impl Compiler<'_> {
         if nic.enable_ip_forwarding {
             entry.flags |= nic_flags::FORWARDING;
         }
+        let gateway = gateway_flag(vnet, id);
+        entry.flags |= gateway;
         if !more.is_empty() {
             entry.flags |= nic_flags::MORE_ADDRESSES;
         }
@@ -77,7 +80,11 @@ impl Compiler<'_> {
         entry.ipv4 = ipv4;
         entry.ipv6 = ipv6;
         let limits = &self.facts.datapath.flow_limits;
-        let filter = self.filters.nic(vnet.vnet, nic, subnet, limits)?;
+        let filter = if gateway == 0 {
+            self.filters.nic(vnet.vnet, nic, subnet, limits)?
+        } else {
+            filters::unjudged(vnet.vnet, limits)
+        };
         self.desired.filters.insert(slot, filter);
         entry.gateway_ipv4 = subnet.gateway_ipv4().unwrap_or(Ipv4Addr::UNSPECIFIED).octets();
         let more = more.into_iter().map(|ip| abi::AddressKey::new(id, Addr::from(ip)));
@@ -102,7 +109,7 @@ impl Compiler<'_> {
         entry.flags |= nic_flags::FORWARDING;
         entry.mac = it.uplink.mac;
         let limits = &self.facts.datapath.flow_limits;
-        self.desired.filters.insert(slot, filters::uplink(vnet.vnet, limits));
+        self.desired.filters.insert(slot, filters::unjudged(vnet.vnet, limits));
         self.desired.nics.insert(it.id, entry);
         self.desired.ifaces.insert(facts.ifindex, it.id);
         Ok(())
@@ -125,6 +132,12 @@ impl Compiler<'_> {
         let not_numbered = || NetworkError::NotNumbered { id: name.to_owned() };
         self.network.state.vtep(name).ok_or_else(not_numbered)
     }
+}
+
+/// The flag of the NIC that stands for the VNet's gateway; no flag for another one.
+fn gateway_flag(vnet: &NumberedVnet<'_>, nic: NicId) -> u32 {
+    let is_gateway = vnet.gateway.is_some_and(|gateway| gateway.nic.id == nic);
+    if is_gateway { nic_flags::GATEWAY } else { 0 }
 }
 
 fn remote(vnet: VnetId, vtep: VtepId) -> abi::Nic {

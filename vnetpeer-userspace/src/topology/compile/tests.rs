@@ -4,16 +4,18 @@ use super::*;
 use crate::topology::{
     model::{Access, Direction, ResourceId, RouteNextHop, RouteTableIndex, SecurityGroupIndex},
     network::NetworkError,
-    state::{PolicyKey, advance, sync},
+    state::{PeeringWrite, PolicyKey, TableKey, advance, operate},
     testing::{
-        facts, hub_and_spokes, ip, net, nic, random_topology, route_table,
+        facts,
+        gateway::add_gateway,
+        hub_and_spokes, ip, net, nic, random_topology, route_table,
         security::{admin, group, rule},
         uplink, vnet,
     },
 };
 use vnetpeer_common::{
-    abi::{filter_flags, nic_flags, vtep_flags},
-    types::{Mac, PolicyId},
+    abi::{address_class, filter_flags, nic_flags, vtep_flags},
+    types::{Mac, PolicyId, VtepId},
 };
 
 fn start(topology: &Topology) -> State {
@@ -150,7 +152,8 @@ fn peers_follow_the_synced_space_and_endpoints_the_current_one() {
     let old = on(&topology, &resized, 0);
     assert!(!old.vnets[&hub].peers.v4.contains_key(&prefix));
     assert!(old.vnets[&spoke].endpoints.v4.contains_key(&prefix));
-    let synced = sync(&resized, &topology, &topology.peerings[0].id).unwrap();
+    let write = PeeringWrite::Sync(topology.peerings[0].id.clone());
+    let synced = operate(&resized, &topology, &write).unwrap();
     let link = synced.link(&topology.peerings[0].id).unwrap();
     assert_eq!(on(&topology, &synced, 0).vnets[&hub].peers.v4[&prefix], link);
 }
@@ -264,4 +267,37 @@ fn a_nic_is_judged_by_admin_rules_and_by_the_groups_of_its_subnet_and_itself() {
     assert!(uplink.flags == filter_flags::LOOSE_TCP && uplink.flows_max > plain.flows_max);
     assert_eq!(desired.filters.len(), 3, "local NICs and uplinks only");
     assert_eq!(desired.config.cache_mask, [65_535, 32_767]);
+}
+
+#[test]
+fn a_gateway_is_marked_where_it_lives_and_elsewhere_and_no_policy_judges_it() {
+    let mut topology = hub_and_spokes();
+    add_gateway(&mut topology, 0, &["10.0.0.20"], &["192.168.0.0/16"]);
+    topology.peerings[0].allow_gateway_transit = true;
+    topology.peerings[1].use_remote_gateways = true;
+    topology.admin_rules.push(admin("admin", &[0], vec![rule("one", 1, Access::Deny)]));
+    let state = start(&topology);
+    let (here, there) = (on(&topology, &state, 0), on(&topology, &state, 1));
+    let gateway = state.nic(&topology.gateways[0].id).unwrap();
+    let nva = state.nic(&topology.nics[0].id).unwrap();
+    for desired in [&here, &there] {
+        assert_ne!(desired.nics[&gateway].flags & nic_flags::GATEWAY, 0);
+        assert_eq!(desired.nics[&nva].flags & nic_flags::GATEWAY, 0);
+    }
+    assert!(here.nics[&gateway].vtep == VtepId::NONE && there.nics[&gateway].vtep != VtepId::NONE);
+    let uses = |link: usize| {
+        let link = state.link(&topology.peerings[link].id).unwrap();
+        here.links[&link].flags & link_flags::USE_REMOTE_GATEWAYS != 0
+    };
+    assert_eq!([uses(0), uses(1)], [false, true]);
+    let slot = state.slot("host0", &topology.gateways[0].id).unwrap();
+    assert_eq!(here.filters[&slot].inbound, [PolicyId::NONE; 3]);
+    let hop =
+        abi::NextHop { kind: next_hop_kind::NIC, target: gateway.0, ..abi::NextHop::default() };
+    let table = state.table(&TableKey { vnet: topology.vnets[1].id.clone(), route_table: None });
+    let route = here.routes[&table.unwrap()].v4[&"192.168.0.0/16".parse().unwrap()].clone();
+    let link = |peering: usize| state.link(&topology.peerings[peering].id).unwrap();
+    let class = address_class::VIRTUAL_NETWORK;
+    let hop = abi::NextHop { class, link: link(1), reverse: link(0), ..hop };
+    assert_eq!(route, Hop::One(hop));
 }

@@ -13,8 +13,8 @@ use crate::topology::{
 /// What the tags that follow routing stand for in some subnet, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoutedTags {
-    /// `VirtualNetwork`: own space, the spaces of `Connected` peers with access, prefixes of
-    /// user-defined routes, and the platform's virtual address.
+    /// `VirtualNetwork`: own space, the spaces of `Connected` peers with access, what is connected with
+    /// the gateway, prefixes of user-defined routes, and the platform's virtual address.
     pub virtual_network: Vec<IpNet>,
     /// `Internet`: public space outside of it.
     pub internet: Vec<IpNet>,
@@ -24,7 +24,7 @@ impl RoutedTags {
     /// The tags for subnets of `vnet` with the route table at `table`.
     pub fn of(network: &Network<'_>, vnet: VnetIndex, table: Option<RouteTableIndex>) -> Self {
         let vnet = network.vnet(vnet);
-        let within = vnet.map(|it| service_tags::virtual_network(network.topology, it, table));
+        let within = vnet.map(|it| service_tags::virtual_network(network, it, table));
         let within: Vec<IpNet> = within.into_iter().flatten().collect();
         let internet = aggregate(&without(public(), &within));
         Self { virtual_network: within, internet }

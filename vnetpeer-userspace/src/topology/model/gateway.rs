@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::{NicIndex, ResourceId, VnetIndex};
+use super::{NicIndex, ResourceId, Topology, VnetIndex};
 
 /// Index into [`super::Topology::gateways`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +13,7 @@ pub struct GatewayIndex(pub usize);
 pub enum GatewayType {
     /// A VPN gateway; user-defined routes may name it.
     Vpn,
-    /// An ExpressRoute gateway.
+    /// An `ExpressRoute` gateway.
     ExpressRoute,
 }
 
@@ -34,6 +34,13 @@ pub struct Gateway {
     pub nic: NicIndex,
     /// What it is connected with.
     pub connections: Vec<Connection>,
+    /// Whether it learns prefixes by BGP: one of its connections has `enableBgp`, or it is an
+    /// `ExpressRoute` gateway. What its routing daemon learned counts only then.
+    pub bgp: bool,
+    /// `bgpSettings.asn`: its own autonomous system.
+    pub asn: u32,
+    /// `allowRemoteVnetTraffic`: whether it exchanges prefixes with the other gateways on its circuits.
+    pub allow_remote_vnet_traffic: bool,
     /// Path of the network namespace on the NIC's host in which its routing daemon runs; `None` where
     /// no routes are exchanged with one. A lab uses the namespace of the NIC.
     pub network_namespace: Option<String>,
@@ -55,6 +62,13 @@ pub enum ConnectionRemote {
     LocalNetwork(Vec<IpNet>),
     /// The gateway of another VNet.
     Gateway(GatewayIndex),
-    /// An ExpressRoute circuit, which several gateways may share.
+    /// An `ExpressRoute` circuit, which several gateways may share.
     Circuit(ResourceId),
+}
+
+impl Topology {
+    /// Whether a NIC stands for a virtual network gateway. No policy judges such a one (AZ §6.3).
+    pub fn is_gateway(&self, nic: &ResourceId) -> bool {
+        self.gateways.iter().any(|gateway| gateway.id == *nic)
+    }
 }

@@ -120,11 +120,12 @@ impl Observed {
             filters: entries(raw.filters),
             policies,
             config: raw.config,
-            trie_v4: Pool::adopt(capacities.trie_v4, v4.into_iter().collect(), &live_v4),
-            trie_v6: Pool::adopt(capacities.trie_v6, v6.into_iter().collect(), &live_v6),
-            next_hops: Pool::adopt(capacities.next_hops, next_hops.into_iter().collect(), &hops),
-            classifiers: Pool::adopt(capacities.classifiers, raw.classifiers, &in_force),
-            rows: Pool::adopt(capacities.rows, raw.rows, &rows),
+            trie_v4: Pool::adopt(capacities.trie_v4, v4.into_iter().collect(), &live_v4).into(),
+            trie_v6: Pool::adopt(capacities.trie_v6, v6.into_iter().collect(), &live_v6).into(),
+            next_hops: Pool::adopt(capacities.next_hops, next_hops.into_iter().collect(), &hops)
+                .into(),
+            classifiers: Pool::adopt(capacities.classifiers, raw.classifiers, &in_force).into(),
+            rows: Pool::adopt(capacities.rows, raw.rows, &rows).into(),
             flushing: None,
             built: BTreeMap::new(),
         }

@@ -72,15 +72,15 @@ pub struct Observed {
     /// The host's settings.
     pub config: abi::Config,
     /// IPv4 trie nodes.
-    pub trie_v4: Pool<abi::Node4>,
+    pub trie_v4: Arc<Pool<abi::Node4>>,
     /// IPv6 trie nodes.
-    pub trie_v6: Pool<abi::Node6>,
+    pub trie_v6: Arc<Pool<abi::Node6>>,
     /// Next hops.
-    pub next_hops: Pool<abi::NextHop>,
+    pub next_hops: Arc<Pool<abi::NextHop>>,
     /// Compiled rules.
-    pub classifiers: Pool<abi::Classifier>,
+    pub classifiers: Arc<Pool<abi::Classifier>>,
     /// Rows of rules.
-    pub rows: Pool<abi::Row>,
+    pub rows: Arc<Pool<abi::Row>>,
     /// Policies that apply to running flows too, as the last plan had them; `None` where they are not
     /// known because the maps were filled by another agent.
     pub(super) flushing: Option<BTreeSet<PolicyId>>,
@@ -111,11 +111,11 @@ impl Observed {
             filters: BTreeMap::new(),
             policies: BTreeMap::new(),
             config: abi::Config::default(),
-            trie_v4: Pool::new(capacities.trie_v4),
-            trie_v6: Pool::new(capacities.trie_v6),
-            next_hops: Pool::new(capacities.next_hops),
-            classifiers: Pool::new(capacities.classifiers),
-            rows: Pool::new(capacities.rows),
+            trie_v4: Arc::new(Pool::new(capacities.trie_v4)),
+            trie_v6: Arc::new(Pool::new(capacities.trie_v6)),
+            next_hops: Arc::new(Pool::new(capacities.next_hops)),
+            classifiers: Arc::new(Pool::new(capacities.classifiers)),
+            rows: Arc::new(Pool::new(capacities.rows)),
             flushing: Some(BTreeSet::new()),
             built: BTreeMap::new(),
         }

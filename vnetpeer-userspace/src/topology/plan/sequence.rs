@@ -22,6 +22,8 @@ pub(super) struct Sequence<'a> {
     observed: &'a Observed,
     tables: &'a Tables,
     vtep_addrs: BTreeMap<Addr, VtepId>,
+    /// Rows of drop counters that NICs had so far.
+    slots: BTreeSet<u32>,
     epochs: Epochs,
     /// Desired NICs, with the epochs that they have or enter with.
     nics: BTreeMap<NicId, abi::Nic>,
@@ -49,6 +51,7 @@ impl<'a> Sequence<'a> {
             observed,
             tables,
             vtep_addrs: addrs.map(|(id, vtep)| (vtep.remote, *id)).collect(),
+            slots: observed.nics.values().map(|nic| nic.slot).collect(),
             epochs,
             nics: desired.nics.iter().map(with_epoch).collect(),
             next: observed.clone(),
@@ -356,8 +359,7 @@ impl<'a> Sequence<'a> {
 
     /// A row of drop counters that no NIC had so far starts at zero.
     fn zero_drops(&mut self, nic: &abi::Nic) {
-        let used = nic.slot == 0 || self.observed.nics.values().any(|old| old.slot == nic.slot);
-        if !used {
+        if nic.slot != 0 && !self.slots.contains(&nic.slot) {
             self.ops.push(Op::ZeroDrops { slot: nic.slot });
         }
     }

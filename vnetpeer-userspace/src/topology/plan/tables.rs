@@ -4,21 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
-    abi::{self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, next_hop_kind, vnet_flags},
+    abi::{
+        self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, next_hop_kind, vnet_flags,
+    },
     types::{LinkId, NicId, PolicyId, TableId, VnetId},
 };
 
 use super::{Observed, PlanError, policies::Built};
 use crate::topology::{
     desired::{Desired, Hop, PrefixTable, VnetTables},
-    trie::{Exhausted, Interner, NodeFormat, Pool, Prefix, build, flatten, meet},
+    trie::{Exhausted, Finished, Interner, NodeFormat, Prefix, build, flatten, meet},
 };
 
 /// Slots of a spread next hop: the children of a node.
 const SLOTS: usize = 256;
-
-/// A pool of the next generation, and what must be written before any root.
-type Finished<T> = (Pool<T>, Vec<(u32, Arc<T>)>);
 
 /// Everything that a plan needs to know about tries.
 #[derive(Debug)]
@@ -50,11 +49,11 @@ impl Tables {
     pub(super) fn build(desired: &Desired, observed: &Observed) -> Result<Self, PlanError> {
         let generation = observed.generation.saturating_add(1);
         let mut builder = Builder {
-            trie_v4: Interner::new(observed.trie_v4.clone(), generation),
-            trie_v6: Interner::new(observed.trie_v6.clone(), generation),
-            next_hops: Interner::new(observed.next_hops.clone(), generation),
-            classifiers: Interner::new(observed.classifiers.clone(), generation),
-            rows: Interner::new(observed.rows.clone(), generation),
+            trie_v4: Interner::new(Arc::clone(&observed.trie_v4), generation),
+            trie_v6: Interner::new(Arc::clone(&observed.trie_v6), generation),
+            next_hops: Interner::new(Arc::clone(&observed.next_hops), generation),
+            classifiers: Interner::new(Arc::clone(&observed.classifiers), generation),
+            rows: Interner::new(Arc::clone(&observed.rows), generation),
         };
         let mut routes = BTreeMap::new();
         for (id, table) in &desired.routes {

@@ -2,11 +2,14 @@
 //! everything in the order of evaluation.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::IpAddr,
 };
 
 use ipnet::IpNet;
+use vnetpeer_common::types::RuleId;
 
 use super::{
     Matched, Policy, PolicyRule,
@@ -19,35 +22,65 @@ use crate::topology::{
         Topology,
     },
     network::NetworkError,
-    state::{PolicyKey, State},
+    state::{PolicyKey, RuleNumbers, State},
 };
 
-/// Names in listings of all rules of a network security group in one direction.
+/// The name of a rule in listings, e.g. `securityRules/web`, in its two parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::topology) struct ListedName<'a> {
+    /// With the slash; nothing for a rule that is not in the document.
+    kind: &'static str,
+    /// The rule's own name, or the whole.
+    name: &'a str,
+}
+
+impl<'a> ListedName<'a> {
+    fn of_group(rule: &'a SecurityRule) -> Self {
+        Self { kind: "securityRules/", name: &rule.name }
+    }
+
+    fn of_admin(rule: &'a SecurityRule) -> Self {
+        Self { kind: "securityAdminRules/", name: &rule.name }
+    }
+
+    fn added(name: &'static str) -> Self {
+        Self { kind: "", name }
+    }
+
+    /// As the whole name compares with another whole name.
+    pub(in crate::topology) fn compare(self, other: &str) -> Ordering {
+        match other.strip_prefix(self.kind) {
+            Some(other) => self.name.cmp(other),
+            None => self.kind.cmp(other),
+        }
+    }
+}
+
+impl fmt::Display for ListedName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind)?;
+        f.write_str(self.name)
+    }
+}
+
+/// Names of all rules of a network security group in one direction.
 pub(in crate::topology) fn group_rule_names(
     group: &SecurityGroup,
     direction: Direction,
-) -> Vec<String> {
-    let own = group.rules.iter().filter(|rule| rule.direction == direction);
-    let platform = PLATFORM_RULES.iter().map(|(name, _)| (*name).to_owned());
-    let default = default_rules(direction).iter().map(|rule| rule.name.to_owned());
-    own.map(group_rule_name).chain(platform).chain(default).collect()
+) -> impl Iterator<Item = ListedName<'_>> {
+    let own = group.rules.iter().filter(move |rule| rule.direction == direction);
+    let platform = PLATFORM_RULES.iter().map(|(name, _)| ListedName::added(name));
+    let default = default_rules(direction).iter().map(|rule| ListedName::added(rule.name));
+    own.map(ListedName::of_group).chain(platform).chain(default)
 }
 
-/// Names in listings of all rules of a collection of security admin rules in one direction.
+/// Names of all rules of a collection of security admin rules in one direction.
 pub(in crate::topology) fn admin_rule_names(
     admin: &AdminRules,
     direction: Direction,
-) -> Vec<String> {
-    let own = admin.rules.iter().filter(|rule| rule.direction == direction);
-    own.map(admin_rule_name).collect()
-}
-
-fn group_rule_name(rule: &SecurityRule) -> String {
-    format!("securityRules/{}", rule.name)
-}
-
-fn admin_rule_name(rule: &SecurityRule) -> String {
-    format!("securityAdminRules/{}", rule.name)
+) -> impl Iterator<Item = ListedName<'_>> {
+    let own = admin.rules.iter().filter(move |rule| rule.direction == direction);
+    own.map(ListedName::of_admin)
 }
 
 /// Resolves the rules of a deployment.
@@ -81,12 +114,12 @@ impl<'a> Resolver<'a> {
     ) -> Result<Policy, NetworkError> {
         let group = self.topology.security_group(index);
         let group = group.ok_or_else(|| dangling("networkSecurityGroups", index.0))?;
-        let key = PolicyKey { group: group.id.clone(), direction };
+        let numbers = self.numbers(&group.id, direction);
         let own = ordered(&group.rules, direction);
         let mut rules = Vec::with_capacity(own.len() + 5);
         // For the platform's own addresses only rules with its tags count, and what they leave passes.
         for rule in own.iter().filter(|rule| is_platform(rule)) {
-            let rule = self.rule(&key, group_rule_name(rule), rule)?;
+            let rule = self.rule(&numbers, ListedName::of_group(rule), rule)?;
             rules.extend(for_platform_addresses(rule, direction));
         }
         for (name, address) in PLATFORM_RULES {
@@ -95,14 +128,14 @@ impl<'a> Resolver<'a> {
                 Direction::Outbound => (Matched::Any, only(address)),
             };
             let ends = (source, destination);
-            rules.push(self.added(&key, name, PLATFORM_PRIORITY, Access::Allow, ends)?);
+            rules.push(numbers.added(name, PLATFORM_PRIORITY, Access::Allow, ends)?);
         }
         for rule in own {
-            rules.push(self.rule(&key, group_rule_name(rule), rule)?);
+            rules.push(self.rule(&numbers, ListedName::of_group(rule), rule)?);
         }
         for rule in default_rules(direction) {
             let ends = (rule.source.matched(), rule.destination.matched());
-            rules.push(self.added(&key, rule.name, rule.priority, rule.access, ends)?);
+            rules.push(numbers.added(rule.name, rule.priority, rule.access, ends)?);
         }
         Ok(Policy { direction, rules })
     }
@@ -115,21 +148,26 @@ impl<'a> Resolver<'a> {
     ) -> Result<Policy, NetworkError> {
         let admin = self.topology.admin_rules.get(index.0);
         let admin = admin.ok_or_else(|| dangling("securityAdminRules", index.0))?;
-        let key = PolicyKey { group: admin.id.clone(), direction };
+        let numbers = self.numbers(&admin.id, direction);
         let rules = ordered(&admin.rules, direction).into_iter();
-        let rules = rules.map(|rule| self.rule(&key, admin_rule_name(rule), rule));
+        let rules = rules.map(|rule| self.rule(&numbers, ListedName::of_admin(rule), rule));
         Ok(Policy { direction, rules: rules.collect::<Result<_, _>>()? })
+    }
+
+    fn numbers(&self, group: &'a ResourceId, direction: Direction) -> Numbers<'a> {
+        let key = PolicyKey { group: group.clone(), direction };
+        Numbers { group, numbers: self.state.rules_of(&key) }
     }
 
     fn rule(
         &self,
-        key: &PolicyKey,
-        name: String,
+        numbers: &Numbers<'_>,
+        name: ListedName<'_>,
         rule: &SecurityRule,
     ) -> Result<PolicyRule, NetworkError> {
         Ok(PolicyRule {
-            id: self.state.rule(key, &name).ok_or_else(|| not_numbered(key, &name))?,
-            name,
+            id: numbers.get(name)?,
+            name: name.to_string(),
             priority: rule.priority,
             access: rule.access,
             protocol: rule.protocol,
@@ -137,28 +175,6 @@ impl<'a> Resolver<'a> {
             source_ports: rule.source.ports.clone(),
             destination: self.matched(&rule.destination.endpoints),
             destination_ports: rule.destination.ports.clone(),
-        })
-    }
-
-    /// A rule that is not in the document, for any protocol and any port.
-    fn added(
-        &self,
-        key: &PolicyKey,
-        name: &str,
-        priority: u16,
-        access: Access,
-        (source, destination): (Matched, Matched),
-    ) -> Result<PolicyRule, NetworkError> {
-        Ok(PolicyRule {
-            id: self.state.rule(key, name).ok_or_else(|| not_numbered(key, name))?,
-            name: name.to_owned(),
-            priority,
-            access,
-            protocol: RuleProtocol::Any,
-            source,
-            source_ports: vec![0..=u16::MAX],
-            destination,
-            destination_ports: vec![0..=u16::MAX],
         })
     }
 
@@ -176,6 +192,40 @@ impl<'a> Resolver<'a> {
                 Matched::Prefixes(members.flatten().copied().collect())
             }
         }
+    }
+}
+
+/// Numbers of the rules of a group in one direction.
+struct Numbers<'a> {
+    group: &'a ResourceId,
+    numbers: RuleNumbers<'a>,
+}
+
+impl Numbers<'_> {
+    fn get(&self, name: ListedName<'_>) -> Result<RuleId, NetworkError> {
+        let not_numbered = || NetworkError::NotNumbered { id: format!("{}/{name}", self.group) };
+        self.numbers.get(name).ok_or_else(not_numbered)
+    }
+
+    /// A rule that is not in the document, for any protocol and any port.
+    fn added(
+        &self,
+        name: &'static str,
+        priority: u16,
+        access: Access,
+        (source, destination): (Matched, Matched),
+    ) -> Result<PolicyRule, NetworkError> {
+        Ok(PolicyRule {
+            id: self.get(ListedName::added(name))?,
+            name: name.to_owned(),
+            priority,
+            access,
+            protocol: RuleProtocol::Any,
+            source,
+            source_ports: vec![0..=u16::MAX],
+            destination,
+            destination_ports: vec![0..=u16::MAX],
+        })
     }
 }
 
@@ -218,10 +268,6 @@ fn for_platform_addresses(mut rule: PolicyRule, direction: Direction) -> Option<
         Matched::Internet => return None,
     };
     Some(rule)
-}
-
-fn not_numbered(key: &PolicyKey, name: &str) -> NetworkError {
-    NetworkError::NotNumbered { id: format!("{}/{name}", key.group) }
 }
 
 fn dangling(kind: &str, index: usize) -> NetworkError {

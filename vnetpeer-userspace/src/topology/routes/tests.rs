@@ -3,7 +3,7 @@
 use super::*;
 use crate::topology::{
     model::{Topology, VnetIndex},
-    state::{State, advance, sync},
+    state::{PeeringWrite, State, advance, operate},
     testing::{hub_and_spokes, ip, net, route_table},
 };
 
@@ -90,7 +90,8 @@ fn peering_routes_need_both_sides_and_follow_the_synced_space() {
         routes(topology, state, 2).iter().any(|it| it.0 == prefix && it.1 == "VNetPeering")
     };
     assert!(has(&resized, &topology, "10.0.0.0/16") && !has(&resized, &topology, "10.8.0.0/16"));
-    let synced = sync(&resized, &topology, &topology.peerings[3].id).unwrap();
+    let write = PeeringWrite::Sync(topology.peerings[3].id.clone());
+    let synced = operate(&resized, &topology, &write).unwrap();
     assert!(has(&synced, &topology, "10.8.0.0/16"));
     topology.peerings.remove(2);
     topology.peerings[2].reverse = None;

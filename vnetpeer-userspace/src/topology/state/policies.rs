@@ -10,43 +10,90 @@ use vnetpeer_common::types::{PolicyId, RuleId};
 
 use super::{PolicyKey, RuleKey, Space, State};
 use crate::topology::{
-    model::{Direction, SecurityGroupIndex, Topology},
-    policy::{CLOSED, admin_rule_names, group_rule_names},
+    model::{AdminRules, Direction, SecurityGroup, SecurityGroupIndex, Topology},
+    policy::{CLOSED, ListedName, admin_rule_names, group_rule_names},
 };
 
 /// Policy numbers stay below this; [`CLOSED`] is none of them.
 pub(super) const LIMIT: u32 = CLOSED.0;
 
-/// Keys as [`Space`] wants them; policies and rules are tied to nothing.
-type Wanted<K> = BTreeMap<K, Uuid>;
+/// Whose rules a policy has.
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    Group(&'a SecurityGroup),
+    Admin(&'a AdminRules),
+}
 
-/// The policies and rules of every group that is attached to a subnet or a NIC, and of every
-/// collection of security admin rules that applies to a VNet.
-pub(super) fn wanted(topology: &Topology) -> (Wanted<PolicyKey>, Wanted<RuleKey>) {
-    let (mut policies, mut rules) = (BTreeMap::new(), BTreeMap::new());
-    let mut add = |policy: PolicyKey, names: Vec<String>| {
-        let names = names.into_iter().map(|name| RuleKey { policy: policy.clone(), name });
-        rules.extend(names.map(|key| (key, Uuid::nil())));
-        policies.insert(policy, Uuid::nil());
-    };
-    let used: BTreeSet<SecurityGroupIndex> = attached(topology).collect();
-    for direction in [Direction::Inbound, Direction::Outbound] {
-        for group in used.iter().filter_map(|index| topology.security_group(*index)) {
-            let key = PolicyKey { group: group.id.clone(), direction };
-            add(key, group_rule_names(group, direction));
-        }
-        for admin in topology.admin_rules.iter().filter(|it| !it.vnets.is_empty()) {
-            let key = PolicyKey { group: admin.id.clone(), direction };
-            add(key, admin_rule_names(admin, direction));
-        }
+/// The policies that need numbers: those of every group that is attached to a subnet or a NIC, and of
+/// every collection of security admin rules that applies to a VNet.
+pub(super) struct Policies<'a>(Vec<(PolicyKey, Owner<'a>)>);
+
+impl<'a> Policies<'a> {
+    pub(super) fn new(topology: &'a Topology) -> Self {
+        let used: BTreeSet<SecurityGroupIndex> = attached(topology).collect();
+        let groups = used.into_iter().filter_map(|index| topology.security_group(index));
+        let admin = topology.admin_rules.iter().filter(|it| !it.vnets.is_empty());
+        let owners = groups.map(|group| (&group.id, Owner::Group(group)));
+        let owners = owners.chain(admin.map(|admin| (&admin.id, Owner::Admin(admin))));
+        let both = [Direction::Inbound, Direction::Outbound];
+        let policies = owners.flat_map(|(id, owner)| {
+            both.map(|direction| (PolicyKey { group: id.clone(), direction }, owner))
+        });
+        Self(policies.collect())
     }
-    (policies, rules)
+
+    /// Keys of the policies as [`Space`] wants them; they are tied to nothing.
+    pub(super) fn keys(&self) -> BTreeMap<PolicyKey, Uuid> {
+        self.0.iter().map(|(key, _)| (key.clone(), Uuid::nil())).collect()
+    }
+
+    /// Keys of their rules; they are tied to nothing.
+    pub(super) fn rules(&self) -> BTreeMap<RuleKey, Uuid> {
+        let keys = self.0.iter().flat_map(|(policy, owner)| {
+            let names = names(*owner, policy.direction);
+            names.map(|name| RuleKey { policy: policy.clone(), name: name.to_string() })
+        });
+        keys.map(|key| (key, Uuid::nil())).collect()
+    }
+
+    /// Whether exactly their rules have numbers. Names are unique in a policy, so it is enough to
+    /// find all of them and no more.
+    pub(super) fn are_numbered(&self, state: &State) -> bool {
+        let mut count = 0;
+        let mut have_numbers = |(policy, owner): &(PolicyKey, Owner<'_>)| {
+            let numbers = state.rules_of(policy);
+            let mut names = names(*owner, policy.direction).inspect(|_| count += 1);
+            names.all(|name| numbers.get(name).is_some())
+        };
+        self.0.iter().all(&mut have_numbers) && count == state.rules.len()
+    }
+}
+
+fn names(owner: Owner<'_>, direction: Direction) -> impl Iterator<Item = ListedName<'_>> {
+    let (group, admin) = match owner {
+        Owner::Group(group) => (Some(group), None),
+        Owner::Admin(admin) => (None, Some(admin)),
+    };
+    let group = group.into_iter().flat_map(move |it| group_rule_names(it, direction));
+    group.chain(admin.into_iter().flat_map(move |it| admin_rule_names(it, direction)))
 }
 
 fn attached(topology: &Topology) -> impl Iterator<Item = SecurityGroupIndex> {
     let subnets = topology.vnets.iter().flat_map(|vnet| &vnet.subnets);
     let to_subnets = subnets.filter_map(|subnet| subnet.security_group);
     to_subnets.chain(topology.nics.iter().filter_map(|nic| nic.security_group))
+}
+
+/// Numbers of the rules of one policy, sorted by their names in listings.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RuleNumbers<'a>(Vec<(&'a str, RuleId)>);
+
+impl RuleNumbers<'_> {
+    /// The number of a rule.
+    pub(in crate::topology) fn get(&self, name: ListedName<'_>) -> Option<RuleId> {
+        let index = self.0.binary_search_by(|(known, _)| name.compare(known).reverse()).ok()?;
+        self.0.get(index).map(|(_, id)| *id)
+    }
 }
 
 impl State {
@@ -69,6 +116,13 @@ impl State {
     pub fn rule(&self, policy: &PolicyKey, name: &str) -> Option<RuleId> {
         let key = RuleKey { policy: policy.clone(), name: name.to_owned() };
         self.rules.get(&key).map(|it| RuleId(it.number))
+    }
+
+    /// The numbers of all rules of a policy.
+    pub fn rules_of(&self, policy: &PolicyKey) -> RuleNumbers<'_> {
+        let first = RuleKey { policy: policy.clone(), name: String::new() };
+        let rules = self.rules.live_from(&first).take_while(|(key, _)| key.policy == *policy);
+        RuleNumbers(rules.map(|(key, it)| (key.name.as_str(), RuleId(it.number))).collect())
     }
 
     /// Which policy has or last had a number.

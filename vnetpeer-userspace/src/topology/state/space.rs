@@ -4,7 +4,11 @@
 //! flow can still name it; retired numbers are used again only when no fresh one is left, oldest
 //! first, and never in the step that retired them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,6 +23,28 @@ pub struct Assigned {
     pub incarnation: u32,
     /// What the resource is tied to (a NIC to its VNet's GUID); a change makes it a new resource.
     pub anchor: Uuid,
+}
+
+/// A map that several hold, as if each had its own.
+mod shared {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Assigned;
+
+    pub(super) fn serialize<K: Serialize, S: Serializer>(
+        live: &Arc<BTreeMap<K, Assigned>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        live.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, K: Ord + Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<BTreeMap<K, Assigned>>, D::Error> {
+        BTreeMap::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 /// The number of a resource that is gone.
@@ -46,11 +72,13 @@ pub(super) enum Return {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exhausted;
 
-/// A space of numbers, from 1 on.
+/// A space of numbers, from 1 on. Copies share who has a number until one of them changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[serde(bound(serialize = "K: Serialize", deserialize = "K: Ord + Clone + Deserialize<'de>"))]
 pub struct Space<K: Ord> {
-    live: BTreeMap<K, Assigned>,
+    #[serde(with = "shared")]
+    live: Arc<BTreeMap<K, Assigned>>,
     /// Oldest first.
     retired: VecDeque<Retired<K>>,
     /// The highest number that was ever handed out.
@@ -62,7 +90,7 @@ pub struct Space<K: Ord> {
 impl<K: Ord> Default for Space<K> {
     fn default() -> Self {
         Self {
-            live: BTreeMap::new(),
+            live: Arc::default(),
             retired: VecDeque::new(),
             highest: 0,
             forgotten_incarnation: 0,
@@ -81,6 +109,16 @@ impl<K: Ord> Space<K> {
         self.live.iter().map(|(key, assigned)| (key, *assigned))
     }
 
+    /// Who has a number now and is not before `key`, by key.
+    pub(super) fn live_from(&self, key: &K) -> impl Iterator<Item = (&K, Assigned)> {
+        self.live.range(key..).map(|(key, assigned)| (key, *assigned))
+    }
+
+    /// How many have a number now.
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
     /// Who has a number or, if nobody has, who had it last.
     pub fn owner(&self, number: u32) -> Option<&K> {
         let live = self.live.iter().find(|(_, assigned)| assigned.number == number);
@@ -95,6 +133,27 @@ impl<K: Ord> Space<K> {
 }
 
 impl<K: Ord + Clone> Space<K> {
+    /// Who is to go, and who is to come with which anchor. Both maps are sorted, so one walk over the
+    /// two finds it.
+    fn compare<'w>(&self, wanted: &'w BTreeMap<K, Uuid>) -> (Vec<K>, BTreeMap<&'w K, Uuid>) {
+        let (mut gone, mut arriving) = (Vec::new(), BTreeMap::new());
+        let (mut live, mut wanted) = (self.live.iter().peekable(), wanted.iter().peekable());
+        loop {
+            let order = match (live.peek(), wanted.peek()) {
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return (gone, arriving),
+            };
+            let old = live.next_if(|_| order != Ordering::Greater);
+            let new = wanted.next_if(|_| order != Ordering::Less);
+            if old.map(|(_, assigned)| assigned.anchor) != new.map(|(_, anchor)| *anchor) {
+                gone.extend(old.map(|(key, _)| key.clone()));
+                arriving.extend(new.map(|(key, anchor)| (key, *anchor)));
+            }
+        }
+    }
+
     /// Makes `wanted` (key → anchor) the live set. Numbers stay below `capacity`.
     pub(super) fn advance(
         &mut self,
@@ -102,17 +161,13 @@ impl<K: Ord + Clone> Space<K> {
         capacity: u32,
         policy: Return,
     ) -> Result<(), Exhausted> {
+        let (gone, arriving) = self.compare(wanted);
+        if gone.is_empty() && arriving.is_empty() {
+            return Ok(());
+        }
         let mut reusable = self.retired.len();
-        let (kept, gone) = std::mem::take(&mut self.live)
-            .into_iter()
-            .partition(|(key, assigned)| wanted.get(key) == Some(&assigned.anchor));
-        self.live = kept;
-        self.retire(gone);
-        let arriving: BTreeMap<&K, Uuid> = wanted
-            .iter()
-            .filter(|(key, _)| !self.live.contains_key(*key))
-            .map(|(key, anchor)| (key, *anchor))
-            .collect();
+        let mut live = Arc::unwrap_or_clone(std::mem::take(&mut self.live));
+        self.retire(gone.into_iter().filter_map(|key| live.remove_entry(&key)));
         let mut before = self.take_back(&arriving, &mut reusable, policy);
         for (key, anchor) in arriving {
             let known = before.remove(key);
@@ -125,13 +180,14 @@ impl<K: Ord + Clone> Space<K> {
                     Assigned { number, incarnation, anchor }
                 }
             };
-            self.live.insert(key.clone(), assigned);
+            live.insert(key.clone(), assigned);
         }
+        self.live = Arc::new(live);
         Ok(())
     }
 
-    fn retire(&mut self, gone: BTreeMap<K, Assigned>) {
-        self.retired.extend(gone.into_iter().map(|(key, assigned)| Retired {
+    fn retire(&mut self, gone: impl Iterator<Item = (K, Assigned)>) {
+        self.retired.extend(gone.map(|(key, assigned)| Retired {
             key,
             number: assigned.number,
             incarnation: assigned.incarnation,

@@ -134,8 +134,10 @@ fn a_resize_waits_for_the_sync_of_the_side_whose_copy_is_old() {
         [(Connected, LocalNotInSync), (Connected, RemoteNotInSync)]
     );
     assert_eq!(resized.peering(&hub).unwrap().remote_address_space.len(), 2);
-    assert_eq!(sync(&resized, &topology, &spoke).unwrap(), resized, "the wrong side");
-    let synced = sync(&resized, &topology, &hub).unwrap();
+    let sync =
+        |id: &ResourceId| operate(&resized, &topology, &PeeringWrite::Sync(id.clone())).unwrap();
+    assert_eq!(sync(&spoke), resized, "the wrong side");
+    let synced = sync(&hub);
     assert_eq!(levels(&synced, &topology), [(Connected, FullyInSync); 2]);
     assert_eq!(synced.peering(&hub).unwrap().remote_address_space.len(), 3);
     assert_eq!(after(&synced, &topology), synced);
@@ -165,9 +167,9 @@ fn the_json_form_reads_back_and_refuses_another_version() {
     let state = after(&State::default(), &hub_and_spokes());
     let json = state.to_json().unwrap();
     assert_eq!(State::from_json(&json).unwrap(), state);
-    let newer = json.replacen("\"schemaVersion\": 2", "\"schemaVersion\": 3", 1);
+    let newer = json.replacen("\"schemaVersion\": 3", "\"schemaVersion\": 4", 1);
     let error = State::from_json(&newer).unwrap_err();
-    assert!(matches!(error, StateError::SchemaVersion { found: 3, .. }));
+    assert!(matches!(error, StateError::SchemaVersion { found: 4, .. }));
 }
 
 #[test]

@@ -8,10 +8,10 @@ use crate::topology::model::{
 };
 
 /// Any port.
-pub(in crate::topology) const ANY_PORT: PortRange = 0..=u16::MAX;
+pub(crate) const ANY_PORT: PortRange = 0..=u16::MAX;
 
 /// The end of a rule with these prefixes and any port; none: every address.
-pub(in crate::topology) fn side(prefixes: &[&str]) -> RuleSide {
+pub(crate) fn side(prefixes: &[&str]) -> RuleSide {
     let endpoints = if prefixes.is_empty() {
         Endpoints::Any
     } else {
@@ -21,7 +21,7 @@ pub(in crate::topology) fn side(prefixes: &[&str]) -> RuleSide {
 }
 
 /// An inbound rule for everything.
-pub(in crate::topology) fn rule(name: &str, priority: u16, access: Access) -> SecurityRule {
+pub(crate) fn rule(name: &str, priority: u16, access: Access) -> SecurityRule {
     SecurityRule {
         name: name.into(),
         priority,
@@ -34,22 +34,18 @@ pub(in crate::topology) fn rule(name: &str, priority: u16, access: Access) -> Se
 }
 
 /// A group without `flushConnection`.
-pub(in crate::topology) fn group(name: &str, rules: Vec<SecurityRule>) -> SecurityGroup {
+pub(crate) fn group(name: &str, rules: Vec<SecurityRule>) -> SecurityGroup {
     SecurityGroup { id: resource("networkSecurityGroups", name), rules, flush_connection: false }
 }
 
 /// Security admin rules for VNets.
-pub(in crate::topology) fn admin(
-    name: &str,
-    vnets: &[usize],
-    rules: Vec<SecurityRule>,
-) -> AdminRules {
+pub(crate) fn admin(name: &str, vnets: &[usize], rules: Vec<SecurityRule>) -> AdminRules {
     let vnets = vnets.iter().map(|vnet| VnetIndex(*vnet)).collect();
     AdminRules { id: resource("networkManagers/ruleCollections", name), vnets, rules }
 }
 
 /// Adds random groups and security admin rules of always the same names, and attaches them.
-pub(in crate::topology) fn add_security(random: &mut Random, topology: &mut Topology) {
+pub(crate) fn add_security(random: &mut Random, topology: &mut Topology) {
     for number in 0..3 {
         let id = resource("applicationSecurityGroups", &format!("asg{number}"));
         topology.application_security_groups.push(ApplicationSecurityGroup { id });
@@ -75,7 +71,7 @@ pub(in crate::topology) fn add_security(random: &mut Random, topology: &mut Topo
 }
 
 /// A few rules; those of one name come again with other properties.
-pub(in crate::topology) fn random_rules(random: &mut Random, admin: bool) -> Vec<SecurityRule> {
+pub(crate) fn random_rules(random: &mut Random, admin: bool) -> Vec<SecurityRule> {
     let count = random.below(7);
     let mut rules = Vec::new();
     for number in 0..count {

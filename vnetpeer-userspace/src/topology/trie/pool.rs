@@ -74,6 +74,22 @@ impl Hasher for Hashed {
     }
 }
 
+/// Numbers of the items with one hash. Two of them are an accident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Numbers {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+impl Numbers {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(number) => std::slice::from_ref(number),
+            Self::Many(numbers) => numbers,
+        }
+    }
+}
+
 /// Items of one kernel array. Index 0 is never used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pool<T: Eq + NoUninit> {
@@ -81,7 +97,7 @@ pub struct Pool<T: Eq + NoUninit> {
     /// `items[n]` is the item of number `n + 1`.
     items: Vec<Option<Item<T>>>,
     /// Hash of the content → numbers of the items that have it.
-    numbers: HashMap<u64, Vec<u32>, BuildHasherDefault<Hashed>>,
+    numbers: HashMap<u64, Numbers, BuildHasherDefault<Hashed>>,
     /// (generation that freed it, number), oldest first.
     free: BTreeSet<(u64, u32)>,
 }
@@ -142,14 +158,15 @@ impl<T: Eq + NoUninit> Pool<T> {
     /// The number under which content is known.
     fn find(&self, content: &T) -> Option<u32> {
         let numbers = self.numbers.get(&content_hash(content))?;
-        numbers.iter().copied().find(|number| self.get(*number) == Some(content))
+        numbers.as_slice().iter().copied().find(|number| self.get(*number) == Some(content))
     }
 
     fn forget(&mut self, hash: u64, number: u32) {
-        let Some(numbers) = self.numbers.get_mut(&hash) else { return };
-        numbers.retain(|known| *known != number);
-        if numbers.is_empty() {
-            self.numbers.remove(&hash);
+        let Some(numbers) = self.numbers.remove(&hash) else { return };
+        let others = numbers.as_slice().iter().copied().filter(|known| *known != number);
+        let others: Vec<u32> = others.collect();
+        if !others.is_empty() {
+            self.numbers.insert(hash, Numbers::Many(others));
         }
     }
 
@@ -159,7 +176,10 @@ impl<T: Eq + NoUninit> Pool<T> {
             self.items.resize_with(slot + 1, || None);
         }
         if self.find(&content).is_none() {
-            self.numbers.entry(content_hash(content.as_ref())).or_default().push(number);
+            self.numbers
+                .entry(content_hash(content.as_ref()))
+                .and_modify(|it| *it = Numbers::Many([it.as_slice(), &[number]].concat()))
+                .or_insert(Numbers::One(number));
         }
         if let Some(place) = self.items.get_mut(slot) {
             *place = Some(Item { content, freed });
@@ -171,6 +191,16 @@ impl<T: Eq + NoUninit> Pool<T> {
         let freed = self.item_mut(number).and_then(|item| item.freed.take());
         if let Some(freed) = freed {
             self.free.remove(&(freed, number));
+        }
+    }
+
+    /// Notes that items are no longer in use.
+    fn release(&mut self, numbers: &[u32], generation: u64) {
+        for number in numbers {
+            if let Some(item) = self.item_mut(*number) {
+                item.freed = Some(generation);
+                self.free.insert((generation, *number));
+            }
         }
     }
 
@@ -196,10 +226,14 @@ fn slot(number: u32) -> Option<usize> {
     usize::try_from(number.checked_sub(1)?).ok()
 }
 
+/// A pool of the next generation, and what must be written before any root.
+pub(in crate::topology) type Finished<T> = (Arc<Pool<T>>, Vec<(u32, Arc<T>)>);
+
 /// Builds the next generation of a pool: what is not asked for again is freed at the end.
 #[derive(Debug)]
 pub(in crate::topology) struct Interner<T: Eq + NoUninit> {
-    pool: Pool<T>,
+    /// Copied when it changes.
+    pool: Arc<Pool<T>>,
     generation: u64,
     keeping: bool,
     /// By slot: whether the item is asked for.
@@ -211,7 +245,8 @@ pub(in crate::topology) struct Interner<T: Eq + NoUninit> {
 
 impl<T: Eq + NoUninit> Interner<T> {
     /// Starts generation `generation` of `pool`.
-    pub(in crate::topology) fn new(pool: Pool<T>, generation: u64) -> Self {
+    pub(in crate::topology) fn new(pool: impl Into<Arc<Pool<T>>>, generation: u64) -> Self {
+        let pool = pool.into();
         let (kept, written) = (Vec::new(), Vec::new());
         Self { pool, generation, keeping: true, kept, written, log: None }
     }
@@ -238,11 +273,12 @@ impl<T: Eq + NoUninit> Interner<T> {
     /// The number of an item.
     pub(in crate::topology) fn intern(&mut self, content: T) -> Result<u32, Exhausted> {
         let number = if let Some(number) = self.pool.find(&content) {
-            self.pool.revive(number);
+            self.revive(number);
             number
         } else {
-            let number = self.pool.take_number(self.generation)?;
-            self.pool.place(number, Arc::new(content), None);
+            let pool = Arc::make_mut(&mut self.pool);
+            let number = pool.take_number(self.generation)?;
+            pool.place(number, Arc::new(content), None);
             self.written.push(number);
             number
         };
@@ -257,8 +293,14 @@ impl<T: Eq + NoUninit> Interner<T> {
 
     /// Asks for an item by its number; it is one that is in use.
     pub(in crate::topology) fn keep(&mut self, number: u32) {
-        self.pool.revive(number);
+        self.revive(number);
         self.mark(number);
+    }
+
+    fn revive(&mut self, number: u32) {
+        if self.pool.item(number).is_some_and(|item| item.freed.is_some()) {
+            Arc::make_mut(&mut self.pool).revive(number);
+        }
     }
 
     fn mark(&mut self, number: u32) {
@@ -278,19 +320,19 @@ impl<T: Eq + NoUninit> Interner<T> {
 
     /// The pool of the new generation, and what must be written before any root: items that others
     /// refer to come first.
-    pub(in crate::topology) fn finish(mut self) -> (Pool<T>, Vec<(u32, Arc<T>)>) {
+    pub(in crate::topology) fn finish(mut self) -> Finished<T> {
         let written = self.written.iter().filter_map(|number| {
             let item = self.pool.item(*number)?;
             Some((*number, Arc::clone(&item.content)))
         });
         let written = written.collect();
         let kept = self.kept.into_iter().chain(std::iter::repeat(false));
-        for ((number, item), kept) in (1..).zip(&mut self.pool.items).zip(kept) {
-            let Some(item) = item else { continue };
-            if item.freed.is_none() && !kept {
-                item.freed = Some(self.generation);
-                self.pool.free.insert((self.generation, number));
-            }
+        let unused = (1..).zip(&self.pool.items).zip(kept).filter(|((_, item), kept)| {
+            !kept && item.as_ref().is_some_and(|item| item.freed.is_none())
+        });
+        let unused: Vec<u32> = unused.map(|((number, _), _)| number).collect();
+        if !unused.is_empty() {
+            Arc::make_mut(&mut self.pool).release(&unused, self.generation);
         }
         (self.pool, written)
     }

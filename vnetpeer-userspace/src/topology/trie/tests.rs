@@ -1,6 +1,9 @@
 //! Tries against a linear scan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::prelude::*;
 use vnetpeer_common::abi::{Entry, Node4, Node6};
@@ -192,9 +195,9 @@ fn a_change_writes_only_the_nodes_on_its_path() {
 
 #[test]
 fn a_freed_item_is_overwritten_two_generations_later_and_comes_back_before_that() {
-    let mut pool = Pool::<u32>::new(4);
+    let mut pool = Arc::new(Pool::<u32>::new(4));
     let mut step = |generation: u64, wanted: &[u32]| -> (Vec<u32>, Vec<u32>) {
-        let mut items = Interner::new(std::mem::replace(&mut pool, Pool::new(0)), generation);
+        let mut items = Interner::new(Arc::clone(&pool), generation);
         let numbers = wanted.iter().map(|it| items.intern(*it).unwrap()).collect();
         let (next, written) = items.finish();
         pool = next;

@@ -10,7 +10,7 @@ use crate::topology::{
     compile::compile,
     model::RouteNextHop,
     network::Network,
-    routes::effective_routes,
+    routes::{effective_routes, gateway::UsedGateway},
     service_tags::PLATFORM,
     state::{State, advance},
     testing::{Random, facts, hub_and_spokes, ip, net, random_topology, route_table, security},
@@ -41,7 +41,7 @@ fn lookup(table: &PrefixTable<Hop>, address: IpAddr) -> Option<NextHop> {
             covering.max_by_key(|(net, _)| net.prefix_len()).map(|it| it.1)
         }
     };
-    found.map(|hop| hop.next_hops()[0])
+    found.map(|hop| NextHop { class: hop.class(), ..hop.next_hops()[0] })
 }
 
 fn edges(prefixes: impl Iterator<Item = IpNet>) -> Vec<IpAddr> {
@@ -92,6 +92,9 @@ proptest! {
                 }
                 if let Some(table) = table {
                     tag.extend(topology.route_tables[table.0].routes.iter().map(|it| it.prefix));
+                }
+                if let Some(used) = UsedGateway::of(&network, vnet).filter(UsedGateway::has_access) {
+                    tag.extend(used.prefixes(&network));
                 }
                 tag.push(net("168.63.129.16/32"));
                 let all = all_prefixes(found).into_iter().chain(fixed()).chain(tag.clone());

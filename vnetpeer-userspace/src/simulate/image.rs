@@ -1,0 +1,138 @@
+//! The maps of one host as ordinary collections, filled by the operations of a plan.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use bytemuck::Zeroable;
+use vnetpeer_common::{
+    abi::{
+        AddressKey, Classifier, Config, Filter, Link, NextHop, Nic, Node4, Node6, RelationKey,
+        Roots, Row, Vnet, Vtep,
+    },
+    types::{Addr, LinkId, NicId, VtepId},
+};
+
+use crate::topology::plan::Op;
+
+/// An array map: what was never written is zero.
+#[derive(Debug)]
+pub(super) struct Array<V> {
+    values: Vec<Option<V>>,
+    zero: V,
+}
+
+impl<V> Array<V> {
+    fn new(zero: V) -> Self {
+        Self { values: Vec::new(), zero }
+    }
+
+    pub(super) fn get(&self, index: u32) -> &V {
+        let value = usize::try_from(index).ok().and_then(|index| self.values.get(index));
+        value.and_then(Option::as_ref).unwrap_or(&self.zero)
+    }
+
+    fn set(&mut self, index: u32, value: V) {
+        let Ok(index) = usize::try_from(index) else { return };
+        if index >= self.values.len() {
+            self.values.resize_with(index + 1, || None);
+        }
+        if let Some(place) = self.values.get_mut(index) {
+            *place = Some(value);
+        }
+    }
+}
+
+impl<V: Zeroable> Default for Array<V> {
+    fn default() -> Self {
+        Self::new(V::zeroed())
+    }
+}
+
+/// Items that plans share are shared here too.
+type Shared<V> = Array<Arc<V>>;
+
+fn shared<V: Zeroable>() -> Shared<V> {
+    Array::new(Arc::new(V::zeroed()))
+}
+
+/// What the maps of one host hold.
+#[derive(Debug)]
+pub(super) struct Image {
+    pub(super) config: Config,
+    pub(super) interfaces: HashMap<u32, NicId>,
+    pub(super) nics: Array<Nic>,
+    pub(super) vnets: Array<Vnet>,
+    pub(super) routes: Array<Roots>,
+    pub(super) trie_v4: Shared<Node4>,
+    pub(super) trie_v6: Shared<Node6>,
+    pub(super) next_hops: Array<NextHop>,
+    pub(super) links: Array<Link>,
+    pub(super) relations: HashMap<RelationKey, LinkId>,
+    pub(super) vteps: Array<Vtep>,
+    pub(super) vtep_addresses: HashMap<Addr, VtepId>,
+    pub(super) addresses: BTreeSet<AddressKey>,
+    pub(super) filters: Array<Filter>,
+    pub(super) policies: Array<u32>,
+    pub(super) classifiers: Shared<Classifier>,
+    pub(super) rows: Shared<Row>,
+}
+
+impl Image {
+    /// The maps after these operations.
+    pub(super) fn new(ops: &[Op]) -> Self {
+        let mut image = Self {
+            config: Config::default(),
+            interfaces: HashMap::new(),
+            nics: Array::default(),
+            vnets: Array::default(),
+            routes: Array::default(),
+            trie_v4: shared(),
+            trie_v6: shared(),
+            next_hops: Array::default(),
+            links: Array::default(),
+            relations: HashMap::new(),
+            vteps: Array::default(),
+            vtep_addresses: HashMap::new(),
+            addresses: BTreeSet::new(),
+            filters: Array::default(),
+            policies: Array::default(),
+            classifiers: shared(),
+            rows: shared(),
+        };
+        for op in ops {
+            image.execute(op);
+        }
+        image
+    }
+
+    fn execute(&mut self, op: &Op) {
+        match op {
+            Op::SetNode4 { index, node } => self.trie_v4.set(*index, Arc::clone(node)),
+            Op::SetNode6 { index, node } => self.trie_v6.set(*index, Arc::clone(node)),
+            Op::SetNextHop { id, next_hop } => self.next_hops.set(id.0, *next_hop),
+            Op::SetRow { index, row } => self.rows.set(*index, Arc::clone(row)),
+            Op::SetClassifier { index, classifier } => {
+                self.classifiers.set(*index, Arc::clone(classifier));
+            }
+            Op::SetPolicy { id, classifier } => self.policies.set(id.0, *classifier),
+            Op::SetFilter { slot, filter } => self.filters.set(*slot, *filter),
+            Op::SetIface { ifindex, nic } => _ = self.interfaces.insert(*ifindex, *nic),
+            Op::SetNic { id, nic } => self.nics.set(id.0, *nic),
+            Op::SetVnet { id, vnet } => self.vnets.set(id.0, *vnet),
+            Op::SetRoutes { id, roots } => self.routes.set(id.0, *roots),
+            Op::SetLink { id, link } => self.links.set(id.0, *link),
+            Op::SetRelation { key, link } => _ = self.relations.insert(*key, *link),
+            Op::DeleteRelation { key } => _ = self.relations.remove(key),
+            Op::SetVtep { id, vtep } => self.vteps.set(id.0, *vtep),
+            Op::SetVtepAddr { addr, id } => _ = self.vtep_addresses.insert(*addr, *id),
+            Op::DeleteVtepAddr { addr } => _ = self.vtep_addresses.remove(addr),
+            Op::SetNicAddr { key } => _ = self.addresses.insert(*key),
+            Op::DeleteNicAddr { key } => _ = self.addresses.remove(key),
+            Op::SetConfig { config } => self.config = *config,
+            // Nothing is counted.
+            Op::ZeroMeter { .. } | Op::ZeroDrops { .. } => {}
+        }
+    }
+}
