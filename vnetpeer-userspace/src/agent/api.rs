@@ -5,7 +5,14 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::topology::{model::Direction, state::State};
+use crate::topology::{
+    facts::NetworkFacts,
+    model::Direction,
+    state::{PeeringWrite, State},
+};
+
+/// Azure's code for a write that met another one, with status 409.
+pub const ANOTHER_OPERATION_IN_PROGRESS: &str = "AnotherOperationInProgress";
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +46,12 @@ pub struct AgentStatus {
     pub maps: Vec<MapStatus>,
     /// Flows of the NICs.
     pub flows: Vec<NicFlows>,
+    /// What was heard of the other hosts.
+    #[serde(default)]
+    pub peers: Vec<PeerStatus>,
+    /// The gateways of this host that exchange routes with a routing daemon.
+    #[serde(default)]
+    pub gateways: Vec<GatewayStatus>,
     /// Differences between kernel and document that the last check found and mended.
     pub drift_mended: u64,
     /// Why the last attempt to put the document in force failed; null if it did not.
@@ -73,6 +86,36 @@ pub struct VtepStatus {
     pub address: String,
     /// Whether its next hop's MAC address is known.
     pub resolved: bool,
+}
+
+/// What was heard of another host. What it said last counts until it says something else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerStatus {
+    /// The host's name.
+    pub host: String,
+    /// Seconds since it was heard; null if it was not since the agent started.
+    pub age_seconds: Option<u64>,
+    /// Why it cannot be heard; null if it can.
+    pub last_error: Option<String>,
+}
+
+/// A gateway of this host that exchanges routes with a routing daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayStatus {
+    /// ARM id.
+    pub gateway: String,
+    /// The file at which the daemon's network namespace is.
+    pub network_namespace: String,
+    /// Prefixes that it has learned.
+    pub learned: usize,
+    /// Prefixes that it has learned beyond its limit, which do not count.
+    pub refused: usize,
+    /// Prefixes that it advertises.
+    pub advertised: usize,
+    /// Why the namespace is not as it should be; null if it is.
+    pub last_error: Option<String>,
 }
 
 /// Fill of a map.
@@ -269,9 +312,12 @@ pub struct DeploymentView {
     pub document: String,
     /// Numbers and peering states.
     pub state: State,
+    /// What is known besides.
+    #[serde(default)]
+    pub facts: NetworkFacts,
 }
 
-/// `POST /v1/apply`.
+/// `POST /v1/apply`, and in two steps `POST /v1/prepare`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyRequest {
@@ -283,6 +329,31 @@ pub struct ApplyRequest {
     pub base: Option<State>,
     /// The serial that the document gets; null: one more than this host's.
     pub serial: Option<u64>,
+    /// The newest serial that the sender knows of: an agent that has a newer one refuses, since
+    /// the document was made without that one's changes; null: take it all the same.
+    #[serde(default)]
+    pub expected_serial: Option<u64>,
+    /// The one write of a peering object that the document comes from; null: it is written whole.
+    #[serde(default)]
+    pub operation: Option<PeeringWrite>,
+}
+
+/// Answer to `POST /v1/prepare`: the agent has judged the document and holds it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PrepareReply {
+    /// The host's name.
+    pub host: String,
+    /// What to commit or to abandon.
+    pub ticket: u64,
+}
+
+/// `POST /v1/commit` puts what the agent holds in force, `POST /v1/abandon` lets go of it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldDocument {
+    /// See [`PrepareReply::ticket`].
+    pub ticket: u64,
 }
 
 /// Answer to [`ApplyRequest`], sent when the document is in force on the host.

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 
 use super::api::{
     AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, ErrorReply, FlowList,
-    FlowQuery, LinkMeter, NicDrops, RuleHits,
+    FlowQuery, HeldDocument, LinkMeter, NicDrops, PrepareReply, RuleHits,
 };
 
 /// Why an agent gave no answer.
@@ -114,6 +114,22 @@ impl Client {
     /// Puts a document in force on the agent's host.
     pub async fn apply(&self, request: &ApplyRequest) -> Result<ApplyReply, ClientError> {
         self.call(Method::POST, "/v1/apply", Some(request)).await
+    }
+
+    /// Has the agent judge a document and hold it, so that it can be put in force on all hosts or
+    /// on none.
+    pub async fn prepare(&self, request: &ApplyRequest) -> Result<PrepareReply, ClientError> {
+        self.call(Method::POST, "/v1/prepare", Some(request)).await
+    }
+
+    /// Puts in force what the agent holds.
+    pub async fn commit(&self, held: HeldDocument) -> Result<ApplyReply, ClientError> {
+        self.call(Method::POST, "/v1/commit", Some(&held)).await
+    }
+
+    /// Lets the agent forget what it holds.
+    pub async fn abandon(&self, held: HeldDocument) -> Result<(), ClientError> {
+        self.call(Method::POST, "/v1/abandon", Some(&held)).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

@@ -4,15 +4,20 @@
 //! newer of both counts: the file if its content changed since the agent last read it, else what was
 //! applied last.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::api::ApplyRequest;
 use crate::{
     document::{self, Problems},
     topology::{
@@ -71,13 +76,13 @@ struct Stored {
 #[derive(Clone, Debug)]
 pub struct Deployment {
     stored: Stored,
-    topology: Topology,
+    topology: Arc<Topology>,
     path: PathBuf,
 }
 
 impl Deployment {
     /// Opens the deployment of a state directory, taking `file` into account. Nothing is written
-    /// before [`Deployment::save`].
+    /// before [`Deployment::stage`].
     pub fn open(file: &Path, state_dir: &Path) -> Result<Self, DeploymentError> {
         let path = state_dir.join(FILE_NAME);
         let source = file.display().to_string();
@@ -86,7 +91,7 @@ impl Deployment {
             path: file.to_owned(),
             source,
         })?;
-        match read_stored(&path)? {
+        match newest_stored(&path)? {
             Some(stored) if stored.file == text => {
                 let topology = parse(&stored.source, &stored.document)?;
                 let state = state::advance(&stored.state, &topology)?;
@@ -104,39 +109,59 @@ impl Deployment {
         }
     }
 
-    /// The deployment after `document`, continuing from `base` or from what this host has.
-    pub fn next(
-        &self,
-        source: &str,
-        document: &str,
-        base: Option<&State>,
-        serial: Option<u64>,
-    ) -> Result<Self, DeploymentError> {
-        let topology = parse(source, document)?;
-        let state = state::advance(base.unwrap_or(&self.stored.state), &topology)?;
+    /// The deployment after a request, continuing from its base or from what this host has.
+    pub fn next(&self, request: &ApplyRequest) -> Result<Self, DeploymentError> {
+        // What is in force was judged already.
+        let topology = if request.document == self.stored.document {
+            Arc::clone(&self.topology)
+        } else {
+            parse(&request.source, &request.document)?
+        };
+        let base = request.base.as_ref().unwrap_or(&self.stored.state);
+        let state = match &request.operation {
+            Some(write) => state::operate(base, &topology, write)?,
+            None => state::advance(base, &topology)?,
+        };
         let stored = Stored {
-            serial: serial.unwrap_or(self.stored.serial + 1),
-            source: source.to_owned(),
-            document: document.to_owned(),
+            serial: request.serial.unwrap_or(self.stored.serial + 1),
+            source: request.source.clone(),
+            document: request.document.clone(),
             file: self.stored.file.clone(),
             state,
         };
         Ok(Self { stored, topology, path: self.path.clone() })
     }
 
-    /// Writes the deployment, so that a crash leaves either the old or the new one.
-    pub fn save(&self) -> Result<(), DeploymentError> {
-        let failed =
-            |source| DeploymentError::Io { what: "cannot write", path: self.path.clone(), source };
-        let json = serde_json::to_vec_pretty(&self.stored)
+    /// Writes the deployment beside the one before, where an agent that is started after this one was
+    /// killed finds it. It does not wait for the disk: a power failure leaves no maps either.
+    pub fn stage(&self) -> Result<(), DeploymentError> {
+        let json = serde_json::to_vec(&self.stored)
             .map_err(|source| DeploymentError::Format { path: self.path.clone(), source })?;
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(directory).map_err(failed)?;
-        let new = self.path.with_extension("json.new");
-        let mut file = File::create(&new).map_err(failed)?;
-        file.write_all(&json).and_then(|()| file.sync_all()).map_err(failed)?;
-        fs::rename(&new, &self.path).map_err(failed)?;
-        File::open(directory).and_then(|it| it.sync_all()).map_err(failed)
+        let write = || {
+            fs::create_dir_all(self.directory())?;
+            fs::write(staged(&self.path), &json)
+        };
+        write().map_err(|source| self.not_written(source))
+    }
+
+    /// Replaces the one before by what was staged, and waits until a power failure cannot bring it
+    /// back.
+    pub fn persist(&self) -> Result<(), DeploymentError> {
+        let staged = staged(&self.path);
+        let replace = || {
+            File::open(&staged)?.sync_data()?;
+            fs::rename(&staged, &self.path)?;
+            File::open(self.directory())?.sync_all()
+        };
+        replace().map_err(|source| self.not_written(source))
+    }
+
+    fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    fn not_written(&self, source: io::Error) -> DeploymentError {
+        DeploymentError::Io { what: "cannot write", path: self.path.clone(), source }
     }
 
     /// The network.
@@ -171,13 +196,29 @@ impl Deployment {
     }
 }
 
-fn parse(source: &str, document: &str) -> Result<Topology, DeploymentError> {
+fn parse(source: &str, document: &str) -> Result<Arc<Topology>, DeploymentError> {
     let loaded = document::load(source, document)
         .map_err(|problems| DeploymentError::Document(Box::new(problems)))?;
     if !loaded.warnings.is_empty() {
         tracing::warn!("{}", loaded.warnings);
     }
-    Ok(loaded.topology)
+    Ok(Arc::new(loaded.topology))
+}
+
+fn staged(path: &Path) -> PathBuf {
+    path.with_extension("json.new")
+}
+
+/// What was stored, or what an agent staged last and was killed before it was stored: the kernel may
+/// have it. One that a power failure left unfinished was never in force for others to see.
+fn newest_stored(path: &Path) -> Result<Option<Stored>, DeploymentError> {
+    let stored = read_stored(path)?;
+    let last = read_stored(&staged(path)).ok().flatten();
+    let is_newer = |last: &Stored| stored.as_ref().is_none_or(|it| last.serial > it.serial);
+    Ok(match last.filter(is_newer) {
+        Some(last) => Some(last),
+        None => stored,
+    })
 }
 
 fn read_stored(path: &Path) -> Result<Option<Stored>, DeploymentError> {

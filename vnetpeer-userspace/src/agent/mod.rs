@@ -4,7 +4,8 @@
 //! - [`reconcile`]: facts → compile → plan → operations → attachments.
 //! - [`task`]: the one task that owns the dataplane; everything else sends it commands.
 //! - [`sweep`] and [`aging`]: ends flows that were idle for too long; [`flow_list`] lists them.
-//! - [`server`], [`client`], [`api`]: the socket of the host.
+//! - [`exchange`]: facts that agents tell each other; [`gateway`]: routing daemons beside gateways.
+//! - [`server`], [`client`], [`api`]: the socket of the host; [`rollout`] speaks to all hosts.
 //!
 //! Stopping or killing the agent leaves packets flowing: maps and links are pinned.
 
@@ -13,8 +14,12 @@ pub mod api;
 pub mod client;
 pub mod deployment;
 pub mod events;
+pub mod exchange;
 pub mod flow_list;
+pub mod gateway;
+mod kept;
 pub mod reconcile;
+pub mod rollout;
 pub mod server;
 pub mod sweep;
 pub mod task;
@@ -64,6 +69,10 @@ pub struct Settings {
     pub detach_on_exit: bool,
     /// How large maps are made that do not exist yet.
     pub sizes: LoadOptions,
+    /// The port that the agents of a deployment ask each other on.
+    pub exchange_port: u16,
+    /// Network namespaces of gateways, instead of what the document says.
+    pub gateway_namespaces: gateway::Namespaces,
 }
 
 /// Why an agent does not run.

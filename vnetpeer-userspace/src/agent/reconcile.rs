@@ -17,8 +17,8 @@ use crate::{
     topology::{
         compile::compile,
         desired::Desired,
-        facts::{HostFacts, VtepFacts},
-        model::Topology,
+        facts::{HostFacts, NetworkFacts, VtepFacts},
+        model::{ResourceId, Topology},
         network::NetworkError,
         plan::{Observed, Op, PlanError, plan},
         state::State,
@@ -59,6 +59,7 @@ pub struct Reconciler {
     no_xdp: BTreeSet<String>,
     desired: Desired,
     facts: HostFacts,
+    down: BTreeSet<ResourceId>,
 }
 
 impl Reconciler {
@@ -73,24 +74,30 @@ impl Reconciler {
             no_xdp: BTreeSet::new(),
             desired: Desired::default(),
             facts: HostFacts::default(),
+            down: BTreeSet::new(),
         })
     }
 
-    /// Puts a topology in force and returns how many map operations it took.
+    /// Puts a topology in force and returns how many map operations it took. `network` tells what is known
+    /// of the network, given which NICs of this host are down.
     pub async fn run(
         &mut self,
         netlink: &Handle,
         topology: &Topology,
         state: &State,
+        network: impl Fn(&BTreeSet<ResourceId>) -> NetworkFacts,
     ) -> Result<usize, ReconcileError> {
         let mut operations = 0;
         for _ in 0..PASSES_MAX {
             let mut facts = probe::facts(netlink, topology, &self.host, &self.no_xdp).await?;
             facts.datapath = self.dataplane.facts;
+            let down = facts.network.down;
+            facts.network = network(&down);
             let desired = compile(topology, state, &self.host, &facts)?;
             operations += self.execute(&desired)?;
             self.desired = desired;
             self.facts = facts;
+            self.down = down;
             match self.attach(topology) {
                 Ok(()) => break,
                 Err(AttachError::NoNativeXdp { interface }) => {
@@ -168,6 +175,16 @@ impl Reconciler {
     /// What the maps hold, unless the last pass failed.
     pub fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// What was known of the network in the last pass.
+    pub fn network_facts(&self) -> &NetworkFacts {
+        &self.facts.network
+    }
+
+    /// NICs of this host that were down in the last pass.
+    pub fn down(&self) -> &BTreeSet<ResourceId> {
+        &self.down
     }
 
     /// Interfaces and their programs.

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    api::{ApplyRequest, ErrorReply, FlowQuery},
+    api::{ANOTHER_OPERATION_IN_PROGRESS, ApplyRequest, ErrorReply, FlowQuery, HeldDocument},
     deployment::DeploymentError,
     task::{ApplyError, Command, chain},
 };
@@ -36,6 +36,9 @@ pub async fn serve(listener: UnixListener, commands: mpsc::Sender<Command>) {
         .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
         .route("/v1/apply", post(apply))
+        .route("/v1/prepare", post(prepare))
+        .route("/v1/commit", post(commit))
+        .route("/v1/abandon", post(abandon))
         .with_state(Context { commands });
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the socket is closed");
@@ -53,6 +56,25 @@ impl Failure {
     fn internal(error: impl Display) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self { status, code: "InternalError", message: error.to_string() }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        let (status, code, message) = match error {
+            ApplyError::Deployment(DeploymentError::Document(problems)) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "InvalidDocument", problems.to_string())
+            }
+            ApplyError::Deployment(DeploymentError::State(error)) => {
+                let code = error.code().unwrap_or("InvalidState");
+                (StatusCode::BAD_REQUEST, code, chain(&error))
+            }
+            error @ (ApplyError::InProgress { .. } | ApplyError::TicketUnknown { .. }) => {
+                (StatusCode::CONFLICT, ANOTHER_OPERATION_IN_PROGRESS, chain(&error))
+            }
+            error => return Self::internal(chain(&error)),
+        };
+        Self { status, code, message }
     }
 }
 
@@ -119,13 +141,29 @@ async fn apply(
     Json(request): Json<ApplyRequest>,
 ) -> Result<Response, Failure> {
     let result = ask(&context, |reply| Command::Apply(Box::new(request), reply)).await?;
-    match result {
-        Ok(reply) => Ok(Json(reply).into_response()),
-        Err(ApplyError::Deployment(DeploymentError::Document(problems))) => Err(Failure {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            code: "InvalidDocument",
-            message: problems.to_string(),
-        }),
-        Err(error) => Err(Failure::internal(chain(&error))),
-    }
+    Ok(Json(result?).into_response())
+}
+
+async fn prepare(
+    State(context): State<Context>,
+    Json(request): Json<ApplyRequest>,
+) -> Result<Response, Failure> {
+    let result = ask(&context, |reply| Command::Prepare(Box::new(request), reply)).await?;
+    Ok(Json(result?).into_response())
+}
+
+async fn commit(
+    State(context): State<Context>,
+    Json(held): Json<HeldDocument>,
+) -> Result<Response, Failure> {
+    let result = ask(&context, |reply| Command::Commit(held, reply)).await?;
+    Ok(Json(result?).into_response())
+}
+
+async fn abandon(
+    State(context): State<Context>,
+    Json(held): Json<HeldDocument>,
+) -> Result<Response, Failure> {
+    ask(&context, |reply| Command::Abandon(held, reply)).await?;
+    Ok(Json(()).into_response())
 }

@@ -2,9 +2,11 @@
 //! it one after the other, so no two of them meet in the kernel. Only flows are aged and listed beside
 //! it.
 
+mod apply;
+mod facts;
 mod views;
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
@@ -14,20 +16,24 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 
+use self::{apply::Held, facts::Knowledge};
 use super::{
     AgentError, Settings, aging,
     api::{
         AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, FlowList, FlowQuery,
-        LinkMeter, NicDrops, RuleHits,
+        HeldDocument, LinkMeter, NicDrops, PrepareReply, RuleHits,
     },
     deployment::{Deployment, DeploymentError},
     events::Events,
     reconcile::{ReconcileError, Reconciler},
     sweep::{SWEEP_INTERVAL, Sweeper},
 };
-use crate::dataplane::{
-    flows::{FlowError, FlowMaps},
-    maps::MapOpError,
+use crate::{
+    dataplane::{
+        flows::{FlowError, FlowMaps},
+        maps::MapOpError,
+    },
+    topology::model::ResourceId,
 };
 
 /// Between two comparisons of the kernel with the document.
@@ -47,12 +53,33 @@ pub enum ApplyError {
     /// The kernel.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
+    /// The agent is stopping.
+    #[error("the agent is stopping")]
+    Stopping(#[from] tokio::task::JoinError),
+    /// The agent has a document, or holds one, that the sender does not know.
+    #[error("another command is changing the deployment of {host}; try again when it has ended")]
+    InProgress {
+        /// The host's name.
+        host: String,
+    },
+    /// The agent holds no document by that ticket.
+    #[error("{host} does not hold this document any more; apply it again")]
+    TicketUnknown {
+        /// The host's name.
+        host: String,
+    },
 }
 
 /// What the task can be asked.
 pub enum Command {
     /// Put a document in force.
     Apply(Box<ApplyRequest>, oneshot::Sender<Result<ApplyReply, ApplyError>>),
+    /// Judge a document and hold it.
+    Prepare(Box<ApplyRequest>, oneshot::Sender<Result<PrepareReply, ApplyError>>),
+    /// Put in force what is held.
+    Commit(HeldDocument, oneshot::Sender<Result<ApplyReply, ApplyError>>),
+    /// Forget what is held.
+    Abandon(HeldDocument, oneshot::Sender<()>),
     /// How things are.
     Status(oneshot::Sender<Result<AgentStatus, FlowError>>),
     /// Meters of all links.
@@ -73,6 +100,8 @@ pub enum Command {
 pub struct Task {
     reconciler: Reconciler,
     deployment: Arc<Deployment>,
+    held: Held,
+    knowledge: Knowledge,
     flows: Arc<FlowMaps>,
     sweeper: Sweeper,
     events: Events,
@@ -101,6 +130,8 @@ impl Task {
         Ok(Self {
             reconciler,
             deployment: Arc::new(deployment),
+            held: Held::default(),
+            knowledge: Knowledge::open(settings),
             sweeper: Sweeper::new(Arc::clone(&flows)),
             flows,
             events: Events::default(),
@@ -117,7 +148,8 @@ impl Task {
     /// Puts the deployment in force and saves it.
     pub async fn reconcile(&mut self) -> Result<(), AgentError> {
         // Numbers are on disk before the kernel sees them: what a crash leaves there is known.
-        self.deployment.save()?;
+        self.deployment.stage()?;
+        self.deployment.persist()?;
         self.pass().await?;
         self.ready = true;
         Ok(())
@@ -157,6 +189,7 @@ impl Task {
                 Some(()) = self.changes.recv() => {
                     due = due.or(Some(Instant::now() + DEBOUNCE));
                 }
+                Some(()) = self.knowledge.news() => self.follow_host().await,
                 () = pass => {
                     due = None;
                     self.follow_host().await;
@@ -173,7 +206,16 @@ impl Task {
         self.sweeper.pause().await;
         let before = aging::owners(self.reconciler.desired());
         let (topology, state) = (self.deployment.topology(), self.deployment.state());
-        let result = self.reconciler.run(&self.netlink, topology, state).await;
+        self.knowledge.follow(topology);
+        let knowledge = &self.knowledge;
+        let all = |down: &BTreeSet<ResourceId>| knowledge.all(topology, down.clone());
+        let mut result = self.reconciler.run(&self.netlink, topology, state, all).await;
+        if result.is_ok() {
+            let (facts, down) = (self.reconciler.network_facts(), self.reconciler.down().clone());
+            if let Err(error) = self.knowledge.tell(topology, state, facts, down) {
+                result = Err(error.into());
+            }
+        }
         let after = aging::owners(self.reconciler.desired());
         if before.keys().any(|nic| !after.contains_key(nic)) {
             self.sweeper.start(&self.reconciler);
@@ -181,13 +223,13 @@ impl Task {
         result
     }
 
-    /// A pass after the host changed.
+    /// A pass after this host or what the hosts say changed.
     async fn follow_host(&mut self) {
         match self.pass().await {
             Ok(0) => self.last_error = None,
             Ok(operations) => {
                 self.last_error = None;
-                tracing::info!(operations, "followed a change of the host");
+                tracing::info!(operations, "followed a change of the host or of the network");
             }
             Err(error) => self.fail(&error),
         }
@@ -216,6 +258,16 @@ impl Task {
             Command::Apply(request, reply) => {
                 let _ = reply.send(self.apply(&request).await);
             }
+            Command::Prepare(request, reply) => {
+                let _ = reply.send(self.prepare(&request));
+            }
+            Command::Commit(held, reply) => {
+                let _ = reply.send(self.commit(held).await);
+            }
+            Command::Abandon(held, reply) => {
+                self.held.take(held);
+                let _ = reply.send(());
+            }
             Command::Status(reply) => {
                 let _ = reply.send(self.status());
             }
@@ -239,30 +291,10 @@ impl Task {
                     source: self.deployment.source().to_owned(),
                     document: self.deployment.document().to_owned(),
                     state: self.deployment.state().clone(),
+                    facts: self.reconciler.network_facts().clone(),
                 });
             }
         }
-    }
-
-    async fn apply(&mut self, request: &ApplyRequest) -> Result<ApplyReply, ApplyError> {
-        let (source, document) = (&request.source, &request.document);
-        let next = self.deployment.next(source, document, request.base.as_ref(), request.serial)?;
-        next.save()?;
-        self.deployment = Arc::new(next);
-        let result = self.pass().await;
-        match &result {
-            Ok(operations) => {
-                self.last_error = None;
-                tracing::info!(serial = self.deployment.serial(), operations, "applied a document");
-            }
-            Err(error) => self.last_error = Some(chain(error)),
-        }
-        Ok(ApplyReply {
-            host: self.host.clone(),
-            serial: self.deployment.serial(),
-            operations: result?,
-            state_digest: self.deployment.state_digest(),
-        })
     }
 }
 

@@ -42,6 +42,8 @@ impl Task {
             vteps: self.reconciler.vteps(),
             maps: self.maps(),
             flows: self.nic_flows()?,
+            peers: self.knowledge.peers(),
+            gateways: self.knowledge.gateways(),
             drift_mended: self.drift_mended,
             last_error: self.last_error.clone(),
             events_lost: dataplane.maps.events_lost()?,
@@ -53,15 +55,20 @@ impl Task {
         let topology = self.deployment.topology();
         let maps = &self.reconciler.dataplane().maps;
         let mut meters = Vec::new();
-        for peering in &topology.peerings {
-            let Some(link) = self.deployment.state().link(&peering.id) else { continue };
+        let vnet = |index| topology.vnet(index).map_or_else(String::new, |it| it.id.to_string());
+        let peerings =
+            topology.written_peerings().map(|it| (&it.id, vnet(it.vnet), vnet(it.remote)));
+        let orphans = topology.orphans.iter().map(|it| {
+            let remote = it.properties.remote_virtual_network.to_string();
+            (&it.id, vnet(it.vnet), remote)
+        });
+        for (id, virtual_network, remote_virtual_network) in peerings.chain(orphans) {
+            let Some(link) = self.deployment.state().link(id) else { continue };
             let meter = maps.meter(link)?;
-            let vnet =
-                |index| topology.vnet(index).map_or_else(String::new, |it| it.id.to_string());
             meters.push(LinkMeter {
-                peering: peering.id.to_string(),
-                virtual_network: vnet(peering.vnet),
-                remote_virtual_network: vnet(peering.remote),
+                peering: id.to_string(),
+                virtual_network,
+                remote_virtual_network,
                 link: link.0,
                 egress_packets: meter.egress_packets,
                 egress_bytes: meter.egress_bytes,
