@@ -81,11 +81,9 @@ fn relate_peer<T: Tables, A: Address>(
     trail.link = id;
     let no_access = may_use(link.flags)?;
     // What comes through the gateway that this VNet uses needs no further permission.
-    let gateway = source.flags / nic_flags::GATEWAY & 1;
-    if id != by_source
-        && link.flags & (link_flags::ALLOW_FORWARDED | gateway * link_flags::USE_REMOTE_GATEWAYS)
-            == 0
-    {
+    let gateway = (source.flags / nic_flags::GATEWAY) & 1;
+    let may_forward = link_flags::ALLOW_FORWARDED | (gateway * link_flags::USE_REMOTE_GATEWAYS);
+    if id != by_source && link.flags & may_forward == 0 {
         return Err(DropReason::ForwardedTrafficDenied);
     }
     Ok(Relation { link: id, no_access })
@@ -109,7 +107,7 @@ pub(super) fn by_gateway<T: Tables>(tables: &T, nic: &Nic, link: LinkId) -> u32 
     if nic.flags & nic_flags::GATEWAY == 0 {
         return 0;
     }
-    tables.link(link).map_or(0, |it| it.flags / link_flags::USE_REMOTE_GATEWAYS & 1)
+    tables.link(link).map_or(0, |it| (it.flags / link_flags::USE_REMOTE_GATEWAYS) & 1)
 }
 
 /// The link, or none if `free` is 1.

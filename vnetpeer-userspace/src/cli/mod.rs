@@ -2,13 +2,16 @@
 
 mod apply;
 mod completions;
+mod draft;
 mod effective_nsg;
 mod flows;
+mod gateway;
 mod lab;
 mod meter;
 mod network;
 mod nsg;
 mod output;
+mod peering;
 mod plan;
 mod routes;
 mod run;
@@ -17,6 +20,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod vnet;
 
 use std::process::ExitCode;
 
@@ -35,7 +39,7 @@ pub enum Exit {
     Unreachable = 4,
     /// Timed out.
     TimedOut = 5,
-    /// What is in force differs from what was declared.
+    /// What is in force differs from what was declared, or would lose by it (`plan --fail-if-lost`).
     Drift = 6,
 }
 
@@ -91,7 +95,7 @@ enum Command {
     Lab(lab::Command),
     /// Virtual networks
     #[command(subcommand)]
-    Vnet(network::Command),
+    Vnet(vnet::Command),
     /// Subnets, named VNET/SUBNET
     #[command(subcommand)]
     Subnet(network::Command),
@@ -100,7 +104,10 @@ enum Command {
     Nic(NicCommand),
     /// Peerings, named VNET/PEERING
     #[command(subcommand)]
-    Peering(network::Command),
+    Peering(peering::Command),
+    /// Virtual network gateways, with what they learned and what they advertise
+    #[command(subcommand)]
+    Gateway(network::Command),
     /// Network security groups
     #[command(subcommand)]
     Nsg(nsg::Command),
@@ -160,9 +167,9 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Apply(arguments) => apply::run(&arguments, global).await,
         Command::Status(arguments) => status::run(&arguments, global).await,
         Command::Lab(command) => lab::run(command, global).await,
-        Command::Vnet(command) => network::run(network::Kind::Vnet, &command, global).await,
+        Command::Vnet(command) => vnet::run(&command, global).await,
         Command::Subnet(command) => network::run(network::Kind::Subnet, &command, global).await,
-        Command::Peering(command) => network::run(network::Kind::Peering, &command, global).await,
+        Command::Peering(command) => peering::run(&command, global).await,
         Command::Nic(NicCommand::Show(command)) => {
             network::run(network::Kind::Nic, &command, global).await
         }
@@ -173,6 +180,7 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
             effective_nsg::run(&arguments, global).await
         }
         Command::Nic(NicCommand::Drops) => meter::drops(global).await,
+        Command::Gateway(command) => gateway::run(&command, global).await,
         Command::Nsg(command) => nsg::run(&command, global).await,
         Command::Flows(arguments) => flows::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,

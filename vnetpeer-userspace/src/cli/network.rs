@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use super::{
     Exit, Global,
     output::{self, join},
+    peering,
     target::Source,
 };
 use crate::topology::{
     compile::guest_mac,
-    model::{ResourceId, SecurityGroupIndex},
-    network::{Network, NumberedNic, NumberedPeering, NumberedVnet},
+    model::SecurityGroupIndex,
+    network::{Network, NumberedNic, NumberedVnet},
 };
 
 #[derive(Debug, Subcommand)]
@@ -84,26 +85,30 @@ pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyho
     Ok(Exit::Done)
 }
 
-fn is_named(resource: &Value, name: &str) -> bool {
+pub(super) fn is_named(resource: &Value, name: &str) -> bool {
     let is = |key: &str| {
         resource.get(key).and_then(Value::as_str).is_some_and(|it| it.eq_ignore_ascii_case(name))
     };
     is("name") || is("id")
 }
 
-fn resources(kind: Kind, network: &Network<'_>) -> Vec<Value> {
+/// All resources of a kind, in ARM's shapes.
+pub(super) fn resources(kind: Kind, network: &Network<'_>) -> Vec<Value> {
     let vnets = network.vnets().iter();
     match kind {
-        Kind::Vnet => vnets.map(vnet).collect(),
+        Kind::Vnet => vnets.map(|it| vnet(network, it)).collect(),
         Kind::Subnet => vnets.flat_map(|it| subnets(network, it)).collect(),
         Kind::Nic => vnets.flat_map(|it| it.nics.iter().map(|at| nic(network, at))).collect(),
-        Kind::Peering => {
-            vnets.flat_map(|it| it.peerings.iter().map(|at| peering(network, it, at))).collect()
-        }
+        Kind::Peering => peering::render::all(network),
     }
 }
 
-fn vnet(it: &NumberedVnet<'_>) -> Value {
+fn vnet(network: &Network<'_>, it: &NumberedVnet<'_>) -> Value {
+    let topology = network.topology;
+    let written = it.peerings.iter().map(|it| it.peering).filter(|it| !topology.is_implicit(it));
+    let orphans = topology.orphans.iter().filter(|orphan| orphan.vnet == it.index);
+    let peerings = written.map(|it| &it.id).chain(orphans.map(|it| &it.id));
+    let peerings: Vec<Value> = peerings.map(|id| json!({ "id": id })).collect();
     json!({
         "name": it.vnet.id.name(),
         "id": it.vnet.id,
@@ -113,8 +118,7 @@ fn vnet(it: &NumberedVnet<'_>) -> Value {
             "addressSpace": { "addressPrefixes": it.vnet.address_space },
             "subnets": it.vnet.subnets.iter().map(|subnet| json!({ "id": subnet.id })).collect::<Vec<_>>(),
             "flowTimeoutInMinutes": it.vnet.flow_timeout_minutes,
-            "virtualNetworkPeerings":
-                it.peerings.iter().map(|it| json!({ "id": it.peering.id })).collect::<Vec<_>>(),
+            "virtualNetworkPeerings": peerings,
         }
     })
 }
@@ -180,32 +184,8 @@ fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
     })
 }
 
-fn peering(network: &Network<'_>, vnet: &NumberedVnet<'_>, it: &NumberedPeering<'_>) -> Value {
-    let remote = network.vnet(it.peering.remote);
-    let remote_id: Option<&ResourceId> = remote.map(|remote| &remote.vnet.id);
-    let space = |prefixes: &[ipnet::IpNet]| json!({ "addressPrefixes": prefixes });
-    json!({
-        "name": format!("{}/{}", vnet.vnet.id.name(), it.peering.id.name()),
-        "id": it.peering.id,
-        "number": it.link.0,
-        "properties": {
-            "resourceGuid": it.record.resource_guid,
-            "peeringState": it.record.peering_state,
-            "peeringSyncLevel": it.record.peering_sync_level,
-            "remoteVirtualNetwork": { "id": remote_id },
-            "allowVirtualNetworkAccess": it.peering.allow_virtual_network_access,
-            "allowForwardedTraffic": it.peering.allow_forwarded_traffic,
-            "allowGatewayTransit": it.peering.allow_gateway_transit,
-            "useRemoteGateways": it.peering.use_remote_gateways,
-            "localVirtualNetworkAddressSpace": space(&vnet.vnet.address_space),
-            "remoteAddressSpace": space(&it.record.remote_address_space),
-            "remoteVirtualNetworkAddressSpace":
-                remote.map(|remote| space(&remote.vnet.address_space)),
-        }
-    })
-}
-
-fn table(kind: Kind, all: &[Value]) -> String {
+/// Resources of a kind in columns.
+pub(super) fn table(kind: Kind, all: &[Value]) -> String {
     match kind {
         Kind::Vnet => output::table(
             ["name", "location", "vni", "address space", "peerings"],
@@ -270,7 +250,7 @@ fn table(kind: Kind, all: &[Value]) -> String {
 }
 
 /// The value at a JSON pointer for a cell: lists joined, null empty.
-fn text(value: &Value, pointer: &str) -> String {
+pub(super) fn text(value: &Value, pointer: &str) -> String {
     match value.pointer(pointer) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(it)) => it.clone(),

@@ -1,21 +1,23 @@
 //! `vnetpeer plan`.
 
+mod table;
+
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 
-use super::{
-    Exit, Global,
-    output::{self, short},
-    target::Source,
-};
+use super::{Exit, Global, output, target::Source};
 use crate::{
     document,
+    simulate::reach::{Change, Changes, changes},
     topology::{
-        diff::{Action, Difference, SubnetPair, difference},
+        diff::{ResourceChange, difference},
+        facts::NetworkFacts,
         model::Topology,
         network::Network,
-        state::{State, advance},
+        state::{PeeringOperation, State, advance},
     },
 };
 
@@ -30,61 +32,45 @@ pub(super) struct Arguments {
     /// Compare with nothing: show everything that the document creates
     #[arg(long, conflicts_with = "against")]
     from_scratch: bool,
+    /// End with exit code 6 if a pair of subnets loses traffic
+    #[arg(long)]
+    fail_if_lost: bool,
+}
+
+/// What a document would change.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Plan {
+    /// Resources, by kind and id.
+    resources: Vec<ResourceChange>,
+    /// Writes of peering objects, in the order in which they happen.
+    operations: Vec<PeeringOperation>,
+    /// Traffic that pairs of subnets gain.
+    gained: Vec<Change>,
+    /// Traffic that pairs of subnets lose, and why.
+    lost: Vec<Change>,
 }
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let old = if arguments.from_scratch {
-        Source { topology: Topology::default(), state: State::default() }
+        Source {
+            topology: Topology::default(),
+            state: State::default(),
+            facts: NetworkFacts::default(),
+        }
     } else {
         Source::open(arguments.against.as_deref(), &global.target).await?
     };
     let loaded =
         document::read(&arguments.file).map_err(|problems| anyhow::anyhow!("{problems}"))?;
     let state = advance(&old.state, &loaded.topology)?;
-    let new = Network::new(&loaded.topology, &state)?;
-    let difference = difference(&old.network()?, &new);
-    output::print(global.output, &difference, render)?;
-    Ok(Exit::Done)
-}
-
-fn render(difference: &Difference) -> String {
-    let mut lines = Vec::new();
-    for change in &difference.resources {
-        let mark = match change.action {
-            Action::Create => '+',
-            Action::Change => '~',
-            Action::Delete => '-',
-        };
-        let properties = if change.properties.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", change.properties.join(", "))
-        };
-        lines.push(format!("{mark} {} {}{properties}", change.kind, name(&change.id)));
-    }
-    let pair = |mark: char, it: &SubnetPair| {
-        let (source, destination) = (name(it.source.as_str()), name(it.destination.as_str()));
-        format!("{mark} {source} → {destination} {:?}", it.family)
-    };
-    lines.extend(difference.gained.iter().map(|it| pair('+', it)));
-    lines.extend(difference.lost.iter().map(|it| pair('-', it)));
-    if lines.is_empty() {
-        return "no changes".to_owned();
-    }
-    lines.push(format!(
-        "{} resources change; {} pairs of subnets gain reachability, {} lose it",
-        difference.resources.len(),
-        difference.gained.len(),
-        difference.lost.len()
-    ));
-    lines.join("\n")
-}
-
-/// A child's name with its parent's, as the document writes it.
-fn name(id: &str) -> String {
-    let segments: Vec<&str> = id.split('/').collect();
-    match segments.as_slice() {
-        [.., "virtualNetworks", parent, _, child] => format!("{parent}/{child}"),
-        _ => short(id).to_owned(),
-    }
+    let new = Network::new(&loaded.topology, &state)?.with_facts(&old.facts);
+    let old = old.network()?;
+    let difference = difference(&old, &new);
+    let Changes { gained, lost } = changes(&old, &new).context("find out who reaches whom")?;
+    let is_lost = !lost.is_empty();
+    let (resources, operations) = (difference.resources, difference.operations);
+    let plan = Plan { resources, operations, gained, lost };
+    output::print(global.output, &plan, table::render)?;
+    Ok(if is_lost && arguments.fail_if_lost { Exit::Drift } else { Exit::Done })
 }

@@ -7,9 +7,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Exit, Global};
 use crate::{
-    agent::{self, AgentError, DEFAULT_PIN_DIR, DEFAULT_SOCKET, DEFAULT_STATE_DIR, Settings},
+    agent::{
+        self, AgentError, DEFAULT_PIN_DIR, DEFAULT_SOCKET, DEFAULT_STATE_DIR, Settings, exchange,
+    },
     dataplane::LoadOptions,
     document::Style,
+    topology::model::ResourceId,
 };
 
 #[derive(Args, Debug)]
@@ -38,6 +41,15 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = LoadOptions::default().cache_sets[0],
         value_parser = clap::value_parser!(u32).range(2..=4_194_304))]
     flow_cache_sets: u32,
+    /// The port on the underlay addresses that the agents of a deployment ask each other on; the same on
+    /// all hosts
+    #[arg(long, value_name = "PORT", default_value_t = exchange::DEFAULT_PORT,
+        value_parser = clap::value_parser!(u16).range(1..))]
+    exchange_port: u16,
+    /// The network namespace of a gateway's routing daemon, instead of what the document says (repeat
+    /// it for several gateways)
+    #[arg(long, value_name = "ID=PATH", value_parser = gateway_namespace)]
+    gateway_namespace: Vec<(ResourceId, PathBuf)>,
     /// How to log, to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -66,6 +78,8 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
             flows_v6: arguments.flows / 2,
             cache_sets: [arguments.flow_cache_sets, arguments.flow_cache_sets / 2],
         },
+        exchange_port: arguments.exchange_port,
+        gateway_namespaces: arguments.gateway_namespace.into_iter().collect(),
     };
     match agent::run(&settings).await {
         Ok(()) => Ok(Exit::Done),
@@ -75,6 +89,11 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn gateway_namespace(text: &str) -> Result<(ResourceId, PathBuf), String> {
+    let (id, path) = text.split_once('=').ok_or("write ID=PATH")?;
+    Ok((ResourceId::new(id), path.into()))
 }
 
 /// `RUST_LOG` chooses what is logged; `info` unless set.

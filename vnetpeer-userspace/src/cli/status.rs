@@ -115,6 +115,7 @@ fn render_one(text: &mut String, status: &AgentStatus) {
         let how = if vtep.resolved { "resolved" } else { "by the kernel's neighbour table" };
         let _ = writeln!(text, "  host {} at {}: {how}", vtep.host, vtep.address);
     }
+    render_exchange(text, status);
     let fill = status.maps.iter().map(|it| format!("{} {}/{}", it.name, it.used, it.capacity));
     let _ = writeln!(text, "  maps: {}", join(fill));
     for nic in status.flows.iter().filter(|it| it.flows != 0) {
@@ -136,5 +137,29 @@ fn render_one(text: &mut String, status: &AgentStatus) {
     );
     if let Some(error) = &status.last_error {
         let _ = writeln!(text, "  last error: {error}");
+    }
+}
+
+/// What the other hosts said, and what the gateways here exchange with their daemons.
+fn render_exchange(text: &mut String, status: &AgentStatus) {
+    for peer in &status.peers {
+        let age = peer
+            .age_seconds
+            .map_or_else(|| "never since the agent started".to_owned(), |it| format!("{it} s ago"));
+        let why = peer.last_error.as_ref().map_or_else(String::new, |it| format!(": {it}"));
+        let _ = writeln!(text, "  heard of {} {age}{why}", peer.host);
+    }
+    for gateway in &status.gateways {
+        let _ = writeln!(
+            text,
+            "  gateway {}: {} prefixes learned, {} advertised in {}",
+            short(&gateway.gateway),
+            gateway.learned,
+            gateway.advertised,
+            gateway.network_namespace
+        );
+        if let Some(error) = &gateway.last_error {
+            let _ = writeln!(text, "    {error}");
+        }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 
 use super::output::join;
 use crate::{
-    agent::{DEFAULT_SOCKET, client::Client},
+    agent::{DEFAULT_SOCKET, client::Client, rollout::newest},
     document, lab,
     topology::{
+        facts::NetworkFacts,
         model::{Nic, Topology},
         network::Network,
         state::{State, advance},
@@ -49,6 +50,8 @@ impl Target {
 pub(super) struct Source {
     pub(super) topology: Topology,
     pub(super) state: State,
+    /// What the hosts know besides; nothing of a file's network.
+    pub(super) facts: NetworkFacts,
 }
 
 impl Source {
@@ -64,23 +67,16 @@ impl Source {
         let topology =
             document::read(file).map_err(|problems| anyhow::anyhow!("{problems}"))?.topology;
         let state = advance(&State::default(), &topology)?;
-        Ok(Self { topology, state })
+        Ok(Self { topology, state, facts: NetworkFacts::default() })
     }
 
     /// The newest document that an agent has. Agents of one deployment that disagree are told apart
     /// by `status`.
     async fn in_force(target: &Target) -> anyhow::Result<Self> {
-        let mut newest = None;
-        for client in target.clients()? {
-            let view = client.deployment().await?;
-            if newest.as_ref().is_none_or(|(serial, _)| view.serial > *serial) {
-                newest = Some((view.serial, view));
-            }
-        }
-        let Some((_, view)) = newest else { bail!("the lab has no agent") };
+        let view = newest(&target.clients()?).await?;
         let loaded = document::load(&view.source, &view.document)
             .map_err(|problems| anyhow::anyhow!("{problems}"))?;
-        Ok(Self { topology: loaded.topology, state: view.state })
+        Ok(Self { topology: loaded.topology, state: view.state, facts: view.facts })
     }
 
     /// The NIC with this name or ARM id.
@@ -98,6 +94,6 @@ impl Source {
 
     /// The network with its numbers.
     pub(super) fn network(&self) -> anyhow::Result<Network<'_>> {
-        Ok(Network::new(&self.topology, &self.state)?)
+        Ok(Network::new(&self.topology, &self.state)?.with_facts(&self.facts))
     }
 }

@@ -44,3 +44,21 @@ fn effective_rules_are_those_of_a_nic() {
     assert!(arguments.file.is_some());
     assert!(parse("vnetpeer nic effective-nsg").is_err());
 }
+
+#[test]
+fn flags_of_a_peering_are_true_false_or_left_alone() {
+    for (line, is_valid) in [
+        ("peering create a/b --remote-vnet c --allow-forwarded-traffic", true),
+        ("peering create a/b --remote-vnet c --allow-forwarded-traffic false --both", true),
+        ("peering create a/b --remote-vnet c --allow-forwarded-traffic maybe", false),
+        ("peering create a/b", false),
+        ("peering update a/b --local-subnet-names x y --remote-subnet-names z", true),
+        ("peering update a/b --remote-vnet c", false),
+        ("peering sync a/b --both -o json", true),
+        ("vnet update a --address-prefixes 10.0.0.0/16 fd00::/48", true),
+        ("vnet update a --address-prefixes 10.0.0.0", false),
+        ("vnet update a", false),
+    ] {
+        assert_eq!(parse(&format!("vnetpeer {line}")).is_ok(), is_valid, "{line}");
+    }
+}

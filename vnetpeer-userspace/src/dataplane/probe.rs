@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use rtnetlink::{
     Handle, RouteMessageBuilder,
     packet_route::{
-        link::{InfoKind, LinkAttribute, LinkInfo, LinkMessage},
+        link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
         neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage},
         route::{RouteAddress, RouteAttribute},
     },
@@ -18,7 +18,7 @@ use vnetpeer_common::types::Mac;
 
 use crate::topology::{
     facts::{Delivery, Hook, HostFacts, InterfaceFacts, VtepFacts},
-    model::{HookMode, Host, Topology, common_underlay},
+    model::{HookMode, Host, Nic, Topology, common_underlay},
 };
 
 /// The discard service (RFC 863): a datagram to it makes the kernel resolve a neighbour.
@@ -47,10 +47,11 @@ struct Interface {
     mtu: u16,
     kind: Option<InfoKind>,
     peer_elsewhere: bool,
+    has_carrier: bool,
 }
 
-/// Reads everything that `compile` must know about the host named `name`. `no_xdp` lists interfaces
-/// that turned out to have no native XDP.
+/// Reads everything that `compile` must know about the host named `name`; of the network only which of its
+/// own NICs are down. `no_xdp` lists interfaces that turned out to have no native XDP.
 pub async fn facts(
     handle: &Handle,
     topology: &Topology,
@@ -64,6 +65,9 @@ pub async fn facts(
     let interfaces = interfaces(handle).await?;
     let neighbours = neighbours(handle).await?;
     let mut facts = HostFacts::default();
+    let here = topology.nics.iter().filter(|nic| nic.host.0 == index);
+    let is_down = |nic: &&Nic| !interfaces.get(&nic.interface).is_some_and(|it| it.has_carrier);
+    facts.network.down = here.filter(is_down).map(|nic| nic.id.clone()).collect();
     for (interface, mode) in wanted(topology, host, index) {
         if let Some(found) = interfaces.get(interface) {
             let allowed = !no_xdp.contains(interface);
@@ -156,6 +160,7 @@ fn interface(link: &LinkMessage) -> Option<(String, Interface)> {
         mtu: 0,
         kind: None,
         peer_elsewhere: false,
+        has_carrier: link.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
     };
     for attribute in &link.attributes {
         match attribute {

@@ -12,7 +12,7 @@ use super::{
     error::LabError,
     netns,
     process::{MARK, Process},
-    record::{HostRecord, Record},
+    record::{GuestRecord, HostRecord, Record},
 };
 use crate::agent::client::Client;
 
@@ -20,6 +20,8 @@ use crate::agent::client::Client;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
 const TAIL_LINES: usize = 20;
+/// In the ARM ids of gateways, which their NICs have too.
+const GATEWAY_TYPE: &str = "/virtualnetworkgateways/";
 
 /// Starts the agent of a host. `setsid` and `nsenter` replace themselves by it.
 pub(super) fn start(
@@ -45,6 +47,7 @@ pub(super) fn start(
         .arg(host.folder.join("state"))
         .arg("--pin-dir")
         .arg(&host.pins)
+        .args(gateway_namespaces(record))
         .env(MARK, &record.id)
         .current_dir("/")
         .stdin(Stdio::null())
@@ -55,6 +58,15 @@ pub(super) fn start(
     let child = spawned.map_err(|source| LabError::Spawn { command: line(), source })?;
     let process = i32::try_from(child.id()).ok().and_then(Process::of);
     Ok((child, process))
+}
+
+/// A gateway's routing daemon runs where its NIC is. An agent passes over gateways of other hosts.
+fn gateway_namespaces(record: &Record) -> Vec<String> {
+    let is_gateway = |it: &&GuestRecord| it.id.as_str().to_ascii_lowercase().contains(GATEWAY_TYPE);
+    let argument = |it: &GuestRecord| {
+        format!("--gateway-namespace={}={}", it.id, netns::path(&it.namespace).display())
+    };
+    record.nics.iter().filter(is_gateway).map(argument).collect()
 }
 
 /// Waits until the agent answers that its programs are attached.

@@ -8,6 +8,7 @@
 //! Two hosts are joined by one veth pair, any other number by a bridge. Every address is a host
 //! address with a route of its own, so that hosts of a document may have addresses of any range.
 
+mod gateway;
 mod guest;
 mod underlay;
 
@@ -71,6 +72,7 @@ pub(super) fn steps(
     }
     underlay::add(topology, record, &mut steps);
     guest::add(topology, state, record, &mut steps)?;
+    gateway::add(topology, state, record, &mut steps)?;
     Ok(steps)
 }
 
@@ -171,6 +173,24 @@ mod tests {
         assert!(has("vnp-lab-host-b: route add 2001:db8::1 dev eth0 src 2001:db8::2"));
         assert!(!has("vnp-lab-host-b: route add 192.0.2.1"));
         assert!(!has("vnp-lab-modern: route add default via 1"));
+    }
+
+    #[test]
+    fn gateways_have_cables_and_answer_for_their_sites() {
+        let lines = lines("hub-gateway.yaml");
+        for expected in [
+            "vnp-lab-hub-gateway: ipv4/ip_forward=1",
+            "vnp-lab-hub-gateway: address add 192.168.0.1/32 dev lo",
+            "vnp-lab-hub-gateway: address add fd00:c0::1/128 dev lo nodad",
+            "vnp-lab-hub-gateway: link add name gateway1 address 02:00:00:00:00:01 type veth peer name gateway0 address 02:00:00:00:00:02 netns vnp-lab-branch-gateway",
+            "vnp-lab-hub-gateway: route add 10.9.0.0/16 via 169.254.0.1 dev gateway1 onlink src 10.0.0.4",
+            "vnp-lab-branch-gateway: route add 10.1.0.0/16 via 169.254.0.1 dev gateway0 onlink src 10.9.0.4",
+            "vnp-lab-branch-gateway: route add fd00:12::/48 via fe80::1234:5678:9abc dev gateway0 src fd00:19::4",
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected}\n{}", lines.join("\n"));
+        }
+        let cables = lines.iter().filter(|line| line.contains("peer name gateway"));
+        assert_eq!(cables.count(), 1);
     }
 
     #[test]

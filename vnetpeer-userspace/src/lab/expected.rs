@@ -5,21 +5,31 @@
 //! A connection works if the way there and the way back do. This reads the same effective routes as
 //! the compiler: it shows whether the packets follow them, not whether they are right.
 //!
+//! One of several appliances is chosen by a hash that is not known here, so every one of them is tried. A
+//! gateway hands what is for another one's side to that one, past all hosts.
+//!
 //! Every NIC on the way judges the request when it sends and when it receives it. What it let in, it
 //! lets out again in answer, and the other way round.
 
 mod policies;
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
+use ipnet::IpNet;
 use vnetpeer_common::types::{LinkId, NicId};
 
 use self::policies::Policies;
 pub use self::policies::{Packet, services};
 use crate::topology::{
-    model::{Direction, Nic, NicIndex, RouteTableIndex, Topology, VnetIndex},
+    model::{Direction, GatewayIndex, Nic, NicIndex, RouteTableIndex, Topology, VnetIndex},
     network::{Network, NetworkError, NumberedPeering},
-    routes::{EffectiveRoutes, RouteHop, effective_routes},
+    routes::{
+        Appliance, EffectiveRoutes, RouteHop, RouteSource, advertised, connected_gateways,
+        effective_routes,
+    },
     state::State,
 };
 
@@ -49,6 +59,8 @@ pub struct Paths<'a> {
     routes: HashMap<(VnetIndex, Option<RouteTableIndex>), EffectiveRoutes>,
     indices: HashMap<NicId, NicIndex>,
     policies: Policies,
+    /// By gateway's NIC: the NICs of those that it is connected with, and what they advertise.
+    gateways: HashMap<NicIndex, Vec<(NicIndex, BTreeSet<IpNet>)>>,
 }
 
 /// The NICs that a packet passes, and whether it leaves or enters them.
@@ -61,6 +73,15 @@ struct Hop {
     access: bool,
 }
 
+/// Which of several appliances every hop takes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Choice {
+    /// Its place among those that can be reached, counted round.
+    wanted: usize,
+    /// The most that there were to choose from.
+    seen: usize,
+}
+
 impl<'a> Paths<'a> {
     /// Prepares a network.
     pub fn new(topology: &'a Topology, state: &'a State) -> Result<Self, NetworkError> {
@@ -68,7 +89,7 @@ impl<'a> Paths<'a> {
         let mut routes = HashMap::new();
         for vnet in network.vnets() {
             let tables = vnet.vnet.subnets.iter().map(|subnet| subnet.route_table);
-            for table in tables {
+            for table in tables.chain([None]) {
                 if let Some(effective) = effective_routes(&network, vnet.index, table) {
                     routes.insert((vnet.index, table), effective);
                 }
@@ -78,16 +99,33 @@ impl<'a> Paths<'a> {
         let indices =
             nics.filter_map(|(index, nic)| Some((state.nic(&nic.id)?, NicIndex(index)))).collect();
         let policies = Policies::new(&network)?;
-        Ok(Self { network, routes, indices, policies })
+        let gateways = gateways(&network);
+        Ok(Self { network, routes, indices, policies, gateways })
     }
 
-    /// What should happen to a request that NIC `from` sends from an address of its own.
-    pub fn expect(&self, from: NicIndex, request: &Packet) -> Expectation {
-        let (mut way, mut back) = (Passed::new(), Passed::new());
-        let receiver = self.follow(from, request, None, &mut way);
-        let answer = request.answer();
-        let returns_to = receiver.and_then(|nic| self.follow(nic, &answer, Some(&way), &mut back));
-        Expectation { receiver, is_answered: returns_to == Some(from) }
+    /// What should happen to a request that NIC `from` sends from an address of its own. `None` if that
+    /// depends on the appliance that the flow takes.
+    pub fn expect(&self, from: NicIndex, request: &Packet) -> Option<Expectation> {
+        let mut expected = None;
+        let mut there = Choice::default();
+        while there.wanted <= there.seen.saturating_sub(1) {
+            let mut way = Passed::new();
+            let receiver = self.follow(from, request, None, &mut way, &mut there);
+            let mut back = Choice::default();
+            while back.wanted <= back.seen.saturating_sub(1) {
+                let returns_to = receiver.and_then(|nic| {
+                    let passed = &mut Passed::new();
+                    self.follow(nic, &request.answer(), Some(&way), passed, &mut back)
+                });
+                let one = Expectation { receiver, is_answered: returns_to == Some(from) };
+                if *expected.get_or_insert(one) != one {
+                    return None;
+                }
+                back.wanted += 1;
+            }
+            there.wanted += 1;
+        }
+        expected
     }
 
     /// The NIC that a packet ends at, if it is not dropped. An answer comes with what its request
@@ -98,6 +136,7 @@ impl<'a> Paths<'a> {
         packet: &Packet,
         answered: Option<&Passed>,
         passed: &mut Passed,
+        choice: &mut Choice,
     ) -> Option<NicIndex> {
         let mut at = from;
         for _ in 0..HOPS_MAX {
@@ -109,9 +148,13 @@ impl<'a> Paths<'a> {
             if at != from && !nic.enable_ip_forwarding {
                 return None;
             }
-            let hop = self.next(nic, packet.destination)?;
+            if let Some(other) = self.connected(at, packet.destination) {
+                at = other;
+                continue;
+            }
+            let hop = self.next(nic, packet.destination, choice)?;
             let target = self.network.topology.nic(hop.target)?;
-            let access = self.admits(target, nic.vnet, packet.source)?;
+            let access = self.admits(target, nic, packet.source)?;
             for (nic, direction, access) in
                 [(at, Direction::Outbound, hop.access), (hop.target, Direction::Inbound, access)]
             {
@@ -146,7 +189,7 @@ impl<'a> Paths<'a> {
     }
 
     /// The NIC that the effective routes of `nic` hand a packet to.
-    fn next(&self, nic: &Nic, destination: IpAddr) -> Option<Hop> {
+    fn next(&self, nic: &Nic, destination: IpAddr, choice: &mut Choice) -> Option<Hop> {
         let subnet = self.network.topology.subnet(nic.vnet, nic.subnet)?;
         let routes = self.routes.get(&(nic.vnet, subnet.route_table))?;
         let mut access = true;
@@ -157,24 +200,42 @@ impl<'a> Paths<'a> {
                 access = peering.peering.allow_virtual_network_access;
                 self.network.owner(peering.peering.remote, destination)?.id
             }
-            RouteHop::Appliance { resolved: Ok(appliance), .. }
-            | RouteHop::Gateway { resolved: Ok(appliance), .. } => {
-                if appliance.link.is_some() {
-                    let peering = self.own_peering(nic.vnet, appliance.link)?;
-                    access = Some(peering)
-                        .filter(|it| it.connected)?
-                        .peering
-                        .allow_virtual_network_access;
-                }
+            RouteHop::Appliance { resolved, .. } | RouteHop::Gateway { resolved, .. } => {
+                let appliance = resolved.as_ref().ok()?;
+                access = self.lets_out(nic, appliance)?;
                 appliance.nic
             }
-            RouteHop::Appliance { resolved: Err(_), .. }
-            | RouteHop::Gateway { resolved: Err(_), .. }
-            | RouteHop::Appliances(_)
-            | RouteHop::Internet
-            | RouteHop::None => return None,
+            RouteHop::Appliances(members) => {
+                let live: Vec<&Appliance> =
+                    members.iter().filter_map(|(_, it)| it.as_ref().ok()).collect();
+                choice.seen = choice.seen.max(live.len());
+                let appliance = live.get(choice.wanted.checked_rem(live.len())?)?;
+                access = self.lets_out(nic, appliance)?;
+                appliance.nic
+            }
+            RouteHop::Internet | RouteHop::None => return None,
         };
         Some(Hop { target: self.indices.get(&id).copied()?, access })
+    }
+
+    /// The gateway that a gateway hands a packet to past all hosts: what the VNet and its peers have stays
+    /// with them.
+    fn connected(&self, at: NicIndex, destination: IpAddr) -> Option<NicIndex> {
+        let others = self.gateways.get(&at)?;
+        let nic = self.network.topology.nic(at)?;
+        let route = self.routes.get(&(nic.vnet, None))?.lookup(destination)?;
+        let is_foreign = route.source == RouteSource::VirtualNetworkGateway;
+        let has = |prefixes: &BTreeSet<IpNet>| prefixes.contains(&route.prefix);
+        others.iter().find(|(_, it)| is_foreign && has(it)).map(|(other, _)| *other)
+    }
+
+    /// Whether the VNet of `nic` has access to that of an appliance; `None` if they are not connected.
+    fn lets_out(&self, nic: &Nic, appliance: &Appliance) -> Option<bool> {
+        if !appliance.link.is_some() {
+            return Some(true);
+        }
+        let peering = self.own_peering(nic.vnet, appliance.link)?;
+        peering.connected.then_some(peering.peering.allow_virtual_network_access)
     }
 
     fn own_peering(&self, vnet: VnetIndex, link: LinkId) -> Option<NumberedPeering<'a>> {
@@ -182,18 +243,35 @@ impl<'a> Paths<'a> {
         peerings.iter().find(|peering| peering.link == link).copied()
     }
 
-    /// Whether `target` has access to a NIC of VNet `from`; `None` if it takes no packet with that
-    /// source from there.
-    fn admits(&self, target: &Nic, from: VnetIndex, source: IpAddr) -> Option<bool> {
-        if target.vnet == from {
+    /// Whether `target` has access to NIC `from`; `None` if it takes no packet with that source from
+    /// there.
+    fn admits(&self, target: &Nic, from: &Nic, source: IpAddr) -> Option<bool> {
+        if target.vnet == from.vnet {
             return Some(true);
         }
         let vnet = self.network.vnet(target.vnet)?;
-        let towards = vnet.peerings.iter().find(|it| it.peering.remote == from && it.connected)?;
+        let mut peerings = vnet.peerings.iter();
+        let towards = peerings.find(|it| it.peering.remote == from.vnet && it.connected)?;
         let is_peer = || towards.space().iter().any(|prefix| prefix.contains(&source));
-        let takes = towards.peering.allow_forwarded_traffic || is_peer();
+        let is_gateway =
+            || towards.peering.use_remote_gateways && self.network.topology.is_gateway(&from.id);
+        let takes = towards.takes_forwarded() || is_peer() || is_gateway();
         takes.then_some(towards.peering.allow_virtual_network_access)
     }
+}
+
+/// Whom every gateway is connected with.
+fn gateways(network: &Network<'_>) -> HashMap<NicIndex, Vec<(NicIndex, BTreeSet<IpNet>)>> {
+    let gateways = network.topology.gateways.iter().enumerate();
+    let connected = gateways.map(|(index, gateway)| {
+        let others = connected_gateways(network, GatewayIndex(index)).into_iter();
+        let others = others.filter_map(|other| {
+            let nic = network.topology.gateway(other)?.nic;
+            Some((nic, advertised(network, other)))
+        });
+        (gateway.nic, others.collect())
+    });
+    connected.collect()
 }
 
 #[cfg(test)]
@@ -218,7 +296,7 @@ mod tests {
         let address = |nic: NicIndex| topology.nics[nic.0].addresses[0];
         let (protocol, port) = service;
         let request = Packet::request(protocol, port, address(from), address(to));
-        paths.expect(from, &request).answering() == Some(to)
+        paths.expect(from, &request).unwrap().answering() == Some(to)
     }
 
     fn reached(example: &str, from: &str, to: &str) -> bool {
@@ -240,6 +318,21 @@ mod tests {
     fn an_appliance_joins_spokes() {
         assert!(reached("service-chain.yaml", "spoke1-vm", "spoke2-vm"));
         assert!(reached("service-chain.yaml", "spoke2-vm2", "spoke1-vm"));
+    }
+
+    #[test]
+    fn gateways_join_what_they_are_connected_with() {
+        let file = "hub-gateway.yaml";
+        // The spokes by routes to the gateway, the branch by its connection with the hub.
+        assert!(reached(file, "spoke1-vm", "spoke2-vm"));
+        assert!(reached(file, "spoke1-vm", "branch-vm"));
+        assert!(reached(file, "branch-vm", "spoke2-vm"));
+        assert!(reached(file, "hub-vm", "branch-vm"));
+        assert!(reached(file, "spoke2-vm", "branch-gateway"));
+        // No routes of the gateway, and no UDR.
+        assert!(!reached(file, "isolated-vm", "branch-vm"));
+        assert!(!reached(file, "isolated-vm", "spoke1-vm"));
+        assert!(reached(file, "isolated-vm", "hub-vm"));
     }
 
     #[test]

@@ -14,7 +14,10 @@ use std::{
     collections::BTreeSet,
     fmt,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -38,6 +41,10 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// After this, datagrams without an answer are sent again.
 const RESEND: Duration = Duration::from_millis(400);
 const POLL: Duration = Duration::from_millis(20);
+
+/// Identifier of the first NIC's echoes in the next run, the others' follow. Echoes both ways with one
+/// identifier are one flow, and would be let through by each other.
+static IDENTIFIER: AtomicU16 = AtomicU16::new(0x7007);
 
 /// How a NIC is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -149,19 +156,26 @@ pub(super) async fn run(
     for guest in guests {
         sockets::serve(guest, &services, &board, &mut servers)?;
     }
+    let count = u16::try_from(guests.len()).unwrap_or(u16::MAX);
+    let identifiers = IDENTIFIER.fetch_add(count, Ordering::Relaxed);
     let numbered: Vec<(u32, Probe)> = (0..).zip(probes.iter().copied()).collect();
     for (turn, some) in numbered.chunks(AT_ONCE).enumerate() {
         if turn > 0 {
             forget_neighbours(guests, runner).await?;
         }
-        // Dropping the clients ends what is still being tried.
         let mut clients = JoinSet::new();
-        for guest in guests {
+        for (index, guest) in (0..).zip(guests) {
             let own = some.iter().filter(|(_, probe)| probe.from == guest.nic);
-            sockets::ask(guest, &own.copied().collect::<Vec<_>>(), &board, &mut clients)?;
+            let own: Vec<_> = own.copied().collect();
+            let identifier = identifiers.wrapping_add(index);
+            sockets::ask(guest, &own, identifier, &board, &mut clients)?;
         }
         settle(some, &board).await;
+        // Ends what is still being tried.
+        clients.shutdown().await;
     }
+    // Whoever probes again needs the servers' ports.
+    servers.shutdown().await;
     let mut seen = board.take();
     for it in seen.iter_mut().filter(|it| it.is_echoed) {
         it.answered_by = it.received_by.first().copied();

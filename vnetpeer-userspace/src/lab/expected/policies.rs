@@ -218,7 +218,8 @@ impl Maker<'_> {
         let table = subnet.and_then(|subnet| subnet.route_table);
         let mut admin = topology.admin_rules.iter();
         let admin = admin.position(|it| it.vnets.contains(&vnet) && !it.rules.is_empty());
-        let admin = admin.map(AdminRulesIndex);
+        let is_gateway = nic.is_some_and(|nic| topology.is_gateway(&nic.id));
+        let admin = admin.filter(|_| !is_gateway).map(AdminRulesIndex);
         let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
         if let Some(admin) = admin {
             inbound.push(Arc::new(self.resolver.admin_rules(admin, Direction::Inbound)?));

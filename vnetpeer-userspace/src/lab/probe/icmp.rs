@@ -10,8 +10,8 @@ const ECHO_REPLY_V6: u8 = 129;
 /// Begins the payload of every probe, ICMP or UDP.
 pub(super) const MAGIC: [u8; 8] = *b"vnetpeer";
 
-/// Identifier of the echoes, and their sequence number.
-const IDENTIFIER: [u8; 4] = [0x70, 0x07, 0, 1];
+/// Sequence number of the echoes.
+const SEQUENCE: [u8; 2] = [0, 1];
 const HEADER_LEN: usize = 8;
 const MESSAGE_LEN: usize = HEADER_LEN + 8 + 4;
 
@@ -23,9 +23,9 @@ pub(super) enum Echo {
 }
 
 /// The request of a probe. The kernel fills in the checksum for IPv6, not for IPv4.
-pub(super) fn request(probe: u32, is_v4: bool) -> [u8; MESSAGE_LEN] {
+pub(super) fn request(probe: u32, is_v4: bool, identifier: u16) -> [u8; MESSAGE_LEN] {
     let kind = if is_v4 { ECHO_REQUEST_V4 } else { ECHO_REQUEST_V6 };
-    let [i, d, n, o] = IDENTIFIER;
+    let ([i, d], [n, o]) = (identifier.to_be_bytes(), SEQUENCE);
     let [m, a, g, c, j, k, l, p] = MAGIC;
     let [w, x, y, z] = probe.to_be_bytes();
     let message = |s, t| [kind, 0, s, t, i, d, n, o, m, a, g, c, j, k, l, p, w, x, y, z];
@@ -56,16 +56,16 @@ mod tests {
     #[test]
     fn a_request_is_read_back() {
         let mut packet = vec![0x45; 20];
-        packet.extend(request(70_000, true));
+        packet.extend(request(70_000, true, 7));
         assert_eq!(read(&packet, true), Some(Echo::Request(70_000)));
-        assert_eq!(read(&request(3, false), false), Some(Echo::Request(3)));
+        assert_eq!(read(&request(3, false, 7), false), Some(Echo::Request(3)));
         assert_eq!(read(&[0x45; 20], true), None);
         assert_eq!(read(&[], true), None);
     }
 
     #[test]
     fn the_checksum_is_valid() {
-        let message = request(0x0102_0304, true);
+        let message = request(0x0102_0304, true, 0x7007);
         assert_eq!(checksum::fold(checksum::add_bytes(0, &message)), 0xffff);
     }
 }

@@ -82,10 +82,12 @@ pub(super) fn serve(
     Ok(())
 }
 
-/// Starts the clients for probes from one NIC.
+/// Starts the clients for probes from one NIC. Their echoes have an identifier of their own, so that they
+/// belong to no earlier flow.
 pub(super) fn ask(
     guest: &Guest,
     probes: &[(u32, Probe)],
+    identifier: u16,
     board: &Board,
     clients: &mut JoinSet<()>,
 ) -> Result<(), LabError> {
@@ -99,13 +101,13 @@ pub(super) fn ask(
         clients.spawn(tasks::ask_tcp(socket, number, destination, board.clone()));
     }
     for is_v4 in families(guest) {
-        let requests = |protocol, message: fn(u32, bool) -> Vec<u8>| {
+        let requests = |protocol, message: &dyn Fn(u32) -> Vec<u8>| {
             let of_family = of(protocol).filter(|(_, probe)| probe.source.is_ipv4() == is_v4);
             of_family
                 .map(|(number, probe)| Request {
                     probe: *number,
                     to: SocketAddr::new(probe.destination, probe.port),
-                    message: message(*number, is_v4),
+                    message: message(*number),
                 })
                 .collect::<Vec<_>>()
         };
@@ -114,11 +116,12 @@ pub(super) fn ask(
         let Some(source) = source.map(|(_, probe)| probe.source) else { continue };
         let socket = open(guest, "UDP client", || datagram(&SocketAddr::new(source, 0)))?;
         let socket = register(guest, "UDP client", socket, tokio::net::UdpSocket::from_std)?;
-        let datagrams = requests(Protocol::Udp, |probe, _| tasks::datagram([probe]));
+        let datagrams = requests(Protocol::Udp, &|probe| tasks::datagram([probe]));
         clients.spawn(tasks::ask_udp(socket, datagrams, board.clone()));
         let socket = open(guest, "ICMP socket", || raw(is_v4))?;
         let socket = register(guest, "ICMP socket", socket, tokio::net::UdpSocket::from_std)?;
-        let echoes = requests(Protocol::Icmp, |probe, is_v4| icmp::request(probe, is_v4).into());
+        let echoes =
+            requests(Protocol::Icmp, &|probe| icmp::request(probe, is_v4, identifier).into());
         clients.spawn(tasks::ask_icmp(socket, echoes, board.clone()));
     }
     Ok(())
