@@ -1,5 +1,6 @@
 //! Test support: what the tests and benchmarks of more than one crate share.
 //!
+//! - [`azure`] has Azure's rules by their numbers, with documents and packets that show them.
 //! - [`packet`] builds frames without any code of the datapath.
 //! - [`world`] is a small fixed network; [`case`](mod@case) is a frame that meets it, with what must
 //!   come of it; [`cases`] is the table of them.
@@ -16,6 +17,7 @@
     reason = "a test that cannot go on panics, with the place where"
 )]
 
+pub mod azure;
 pub mod capacity;
 pub mod case;
 pub mod cases;

@@ -3,11 +3,15 @@
 //! A test owns its lab; the lab goes down with it, whatever ends the test. Sockets are opened in a
 //! NIC's namespace and used from the test's own threads, each with a timeout.
 
+mod bird;
 mod capture;
 mod connection;
 mod document;
+mod forwarded;
 mod interrupt;
+mod probes;
 mod rules;
+mod site;
 mod stream;
 mod tap;
 mod transfer;
@@ -30,10 +34,14 @@ use vnetpeer_userspace::{
 
 use self::interrupt::Watched;
 pub use self::{
+    bird::Bird,
     capture::{Capture, Captured},
     connection::{Connection, EchoServer, Running},
     document::{NicOf, Spec},
+    forwarded::{Forwarded, Passed},
+    probes::{Probes, Span},
     rules::{GroupOf, RuleOf},
+    site::Site,
     stream::{Report, Stream},
     tap::Tap,
     transfer::{Transfer, transfer},
@@ -129,6 +137,12 @@ impl Deployment {
         sums
     }
 
+    /// The agents of all hosts.
+    pub fn agents(&self) -> Vec<Client> {
+        let hosts = self.lab.record().hosts.iter().filter(|host| host.has_agent);
+        hosts.map(|host| Client::new(host.socket())).collect()
+    }
+
     /// Drops that a host has counted.
     pub async fn drops(&self, host: &str) -> Drops {
         let drops = self.agent(host).drops().await.expect("the agent answers");
@@ -157,12 +171,24 @@ impl Deployment {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// What `vnetpeer` answers about the lab to a command, words without quotes, as JSON.
-    pub fn ask(&self, command: &str) -> serde_json::Value {
+    /// Runs `vnetpeer` with a command, words without quotes, about the lab.
+    pub fn vnetpeer(&self, command: &str) -> Output {
         let mut vnetpeer = Command::new(program());
         vnetpeer.args(command.split_whitespace());
         vnetpeer.args(["--lab", &self.lab.record().name, "-o", "json"]);
-        let output = vnetpeer.output().expect("run vnetpeer");
+        vnetpeer.output().expect("run vnetpeer")
+    }
+
+    /// What `vnetpeer` says about a command that it refuses.
+    pub fn refused(&self, command: &str) -> String {
+        let output = self.vnetpeer(command);
+        assert_eq!(output.status.code(), Some(1), "`vnetpeer {command}`");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// What `vnetpeer` answers about the lab to a command, words without quotes, as JSON.
+    pub fn ask(&self, command: &str) -> serde_json::Value {
+        let output = self.vnetpeer(command);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "`vnetpeer {command}`: {stderr}");
         serde_json::from_slice(&output.stdout).expect("vnetpeer writes JSON")

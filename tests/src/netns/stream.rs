@@ -2,7 +2,9 @@
 //! stop, and has then sent a certain number at least.
 
 use std::{
+    io::{IoSlice, IoSliceMut},
     net::{SocketAddr, UdpSocket},
+    os::fd::AsRawFd as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,19 +13,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, sendmmsg, setsockopt, sockopt};
 use vnetpeer_userspace::lab::netns;
 
 use super::Guest;
 
 /// Datagrams are sent in small groups, for a sleep is not shorter than this.
 const TICK: Duration = Duration::from_millis(1);
-/// Fewer than a veth's ring holds.
+/// Datagrams of one system call: fewer than a veth's ring holds.
 const BURST: usize = 64;
 /// Room for the whole stream, so that the receiver's own socket loses nothing.
 const RECEIVE_BUFFER: usize = 512 << 20;
 /// After the last datagram, how long others may still be on their way.
 const DRAIN: Duration = Duration::from_millis(500);
+
+/// What a datagram carries: its number.
+type Number = [u8; 4];
 
 /// A running stream.
 #[derive(Debug)]
@@ -113,15 +118,17 @@ impl Report {
 
 fn send(socket: &UdpSocket, at_least: usize, per_second: usize, progress: &Progress) -> usize {
     let start = Instant::now();
+    let mut headers = MultiHeaders::preallocate(BURST, None);
     let mut next = 0;
     while next < at_least || !progress.stop.load(Ordering::Relaxed) {
         // What a late wake-up left over is sent as well, but never as one burst.
         let due = start.elapsed().as_micros() as usize * per_second / 1_000_000;
-        let group = due.min(next + BURST);
-        while next < group {
-            let number = u32::try_from(next).expect("a number of 32 bits");
-            socket.send(&number.to_be_bytes()).expect("the interface takes the datagram");
-            next += 1;
+        let group: Vec<Number> = (next..due.min(next + BURST)).map(number).collect();
+        let mut rest = group.as_slice();
+        while !rest.is_empty() {
+            let sent = send_all(socket, &mut headers, rest);
+            rest = &rest[sent..];
+            next += sent;
         }
         progress.sent.store(next, Ordering::Relaxed);
         if next >= due {
@@ -132,20 +139,47 @@ fn send(socket: &UdpSocket, at_least: usize, per_second: usize, progress: &Progr
     next
 }
 
+fn number(number: usize) -> Number {
+    u32::try_from(number).expect("a number of 32 bits").to_be_bytes()
+}
+
+/// Sends as many as the interface takes, and returns how many.
+fn send_all(socket: &UdpSocket, headers: &mut MultiHeaders<()>, numbers: &[Number]) -> usize {
+    let slices: Vec<[IoSlice<'_>; 1]> = numbers.iter().map(|it| [IoSlice::new(it)]).collect();
+    let addresses = vec![None; numbers.len()];
+    let flags = MsgFlags::empty();
+    let sent = sendmmsg(socket.as_raw_fd(), headers, &slices, addresses, [], flags);
+    sent.expect("the interface takes the datagrams").count()
+}
+
+/// Receives what there is, at least one; nothing after a while without any.
+fn receive_some(socket: &UdpSocket, headers: &mut MultiHeaders<()>) -> Vec<usize> {
+    let mut numbers = [Number::default(); BURST];
+    let count = fill(socket, headers, &mut numbers);
+    numbers[..count].iter().map(|it| u32::from_be_bytes(*it) as usize).collect()
+}
+
+fn fill(socket: &UdpSocket, headers: &mut MultiHeaders<()>, numbers: &mut [Number]) -> usize {
+    let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+        numbers.iter_mut().map(|it| [IoSliceMut::new(it)]).collect();
+    let flags = MsgFlags::MSG_WAITFORONE;
+    recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), flags, None).map_or(0, Iterator::count)
+}
+
 fn receive(socket: &UdpSocket, progress: &Progress) -> Report {
     let mut seen = Vec::new();
     let mut duplicates = 0;
     let mut last = Instant::now();
-    let mut buffer = [0; 64];
+    let mut headers = MultiHeaders::preallocate(BURST, None);
     while !(progress.all_sent.load(Ordering::Acquire) && last.elapsed() > DRAIN) {
-        let Ok(length) = socket.recv(&mut buffer) else { continue };
-        last = Instant::now();
-        let number = u32::from_be_bytes(buffer[..length].try_into().expect("four bytes")) as usize;
-        if seen.len() <= number {
-            seen.resize(number + 1, false);
+        for number in receive_some(socket, &mut headers) {
+            last = Instant::now();
+            if seen.len() <= number {
+                seen.resize(number + 1, false);
+            }
+            duplicates += usize::from(seen[number]);
+            seen[number] = true;
         }
-        duplicates += usize::from(seen[number]);
-        seen[number] = true;
     }
     let sent = progress.sent.load(Ordering::Relaxed);
     seen.resize(sent, false);

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use vnetpeer_userspace::topology::model::{
     ApplicationSecurityGroup, ApplicationSecurityGroupIndex, HookMode, Host, HostIndex, Nic,
-    NicIndex, Peering, PeeringIndex, PeeringScope, ResourceId, Route, RouteNextHop, RouteTable, RouteTableIndex,
-    Subnet, SubnetIndex, Topology, Vnet, VnetIndex,
+    NicIndex, Peering, PeeringIndex, PeeringScope, ResourceId, Route, RouteNextHop, RouteTable,
+    RouteTableIndex, Subnet, SubnetIndex, Topology, Vnet, VnetIndex,
 };
 
 use crate::random::Random;

@@ -7,12 +7,16 @@
 )]
 
 mod apply;
+mod azure;
 mod chain;
 mod connectivity;
+mod gateway;
 mod interop;
 mod lifecycle;
 mod metering;
 mod mtu;
+mod peering;
+mod plan;
 mod security;
 mod spoof;
 mod vm;

@@ -167,7 +167,7 @@ fn facts(dataplane: &Dataplane) -> HostFacts {
 }
 
 /// A document with one VNet, in which all NICs have one group. Rule 500 is for port `port`.
-fn text(port: u16) -> String {
+pub(crate) fn text(port: u16) -> String {
     let mut text = "deployment: {name: bench}\nvirtualNetworks:\n  - name: red\n    properties:\n      \
                     addressSpace: {addressPrefixes: [10.1.0.0/16]}\n      subnets:\n        - name: \
                     red\n          properties: {addressPrefixes: [10.1.0.0/20]}\n\

@@ -14,6 +14,7 @@ use aya::programs::ProgramFd;
 use vnetpeer_tests::world::World;
 
 use self::cases::{Before, Case, List, Subject};
+pub(crate) use self::control::text as control_document;
 use crate::{
     harness::{self, At, Harness, REPEAT, Way},
     instance::{Instance, SETS},
