@@ -3,7 +3,9 @@
 
 use vnetpeer_common::{
     abi::{Entry, RuleEntry},
-    datapath::{Address, Admission, Case, FlowQuery, admit, classify, keep_fragment, lookup6, resolve},
+    datapath::{
+        Address, Admission, Case, FlowQuery, admit, classify, keep_fragment, lookup6, resolve,
+    },
     reason::DropReason,
     types::{NicId, RuleId, TableId, V4, V6},
 };

@@ -14,7 +14,9 @@ use vnetpeer_common::{
         Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, NextHop,
         Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
-    datapath::{Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables},
+    datapath::{
+        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables,
+    },
     reason::DropReason,
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };

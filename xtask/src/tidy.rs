@@ -31,8 +31,11 @@ const UNSAFE_FILES: [&str; 11] = [
 ];
 
 /// Folders of the pure half of user space: what decides there must not know the kernel loader.
-const FOLDERS_WITHOUT_AYA: [&str; 2] =
-    ["vnetpeer-userspace/src/document/", "vnetpeer-userspace/src/topology/"];
+const FOLDERS_WITHOUT_AYA: [&str; 3] = [
+    "vnetpeer-userspace/src/document/",
+    "vnetpeer-userspace/src/simulate/",
+    "vnetpeer-userspace/src/topology/",
+];
 
 /// A file holds one idea.
 const MAX_FILE_LINES: usize = 400;

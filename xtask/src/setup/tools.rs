@@ -6,7 +6,8 @@ use super::apt::Apt;
 use crate::shell;
 
 /// Each program with the Debian package that has it.
-const TOOLS: [(&str, &str); 7] = [
+const TOOLS: [(&str, &str); 8] = [
+    ("bird", "bird2"),
     ("bpftool", "bpftool"),
     ("ethtool", "ethtool"),
     ("ip", "iproute2"),
