@@ -5,7 +5,7 @@
 //! not running. Facts are input of `compile` only; they change no number.
 //!
 //! - [`facts`]: what is said, and what of it counts.
-//! - [`server`], [`client`]: JSON over HTTP/1.1 over TCP.
+//! - `server`, `client`: JSON over HTTP/1.1 over TCP.
 
 mod client;
 pub mod facts;

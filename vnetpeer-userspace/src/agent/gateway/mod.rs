@@ -4,7 +4,7 @@
 //! routes, and what it should advertise is given to it as kernel routes with a protocol number of their
 //! own ([`routes::PROTOCOL`]), so any daemon will do.
 //!
-//! - [`namespace`]: netlink sockets in another namespace.
+//! - `namespace`: netlink sockets in another namespace.
 //! - [`routes`]: which routes are learned, which are ours, what to change.
 //! - [`speaker`]: the task of one gateway.
 

@@ -82,6 +82,11 @@ fn object(
             "enableOnlyIPv6Peering": properties.enable_only_ipv6,
             "localAddressSpace": space(&record.local_address_space),
             "remoteAddressSpace": space(&record.remote_address_space),
+            "remoteVirtualNetworkEncryption": {
+                "enabled": false,
+                "enforcement": "AllowUnencrypted",
+            },
+            "routeServiceVips": {},
         }
     })
 }

@@ -91,6 +91,10 @@ impl Transit<'_> {
                 .note(remote.named.span, "the remote virtualNetwork");
             return (!self.gateways.is_incomplete()).then_some(finding);
         };
+        // That a classic virtual network has a gateway is a mistake of its own, and told as such.
+        if remote.classic {
+            return None;
+        }
         if let Some(reverse) = reverse.filter(|it| !it.allow_gateway_transit) {
             let reason = "corresponding remote peering has AllowGatewayTransit flag set to false";
             return Some(
