@@ -45,7 +45,7 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     /// The same, never by a call.
     fn lookup_inline<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32>;
 
-    /// Follows effective routes to the NIC that a packet is handed to, see [`resolve`].
+    /// Follows effective routes to the NIC that a packet is handed to, see [`resolve()`].
     fn resolve<T: Tables>(self, tables: &T, table: TableId, sender: NicId, flow: u32) -> Resolved;
 
     /// 32 bits of the address that differ between neighbours.

@@ -91,7 +91,7 @@ pub trait Tables {
     fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32);
     /// [`super::lookup6`], likewise.
     fn lookup6(&self, root: Entry, address: V6) -> Option<u32>;
-    /// [`super::resolve`] for IPv6, likewise.
+    /// [`super::resolve()`] for IPv6, likewise.
     fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved;
     /// [`super::classify`] for IPv4, likewise.
     fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry;
