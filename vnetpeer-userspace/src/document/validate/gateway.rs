@@ -11,21 +11,23 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::{Defaults, Named, Registry, resource_id},
+        names::{Defaults, Named, Registry},
         problem::{Finding, Findings},
-        scalar::{Asn, IpVersion, SubscriptionId, VpnType},
-        source::Span,
-        types::{Child, Document, GatewayIpConfigurationProperties, GatewayProperties, Resource},
+        scalar::{Asn, IpVersion, VpnType},
+        types::{Child, Document, GatewayIpConfigurationProperties, GatewayProperties},
     },
-    PartNames,
     address::{Addresses, Wanted},
     check_region, incomplete,
+    ip_configuration::{Owner, id_in_vnet},
     nic::{NicDraft, Nics},
     vnet::Vnets,
 };
 use crate::topology::model::{ConnectionRemote, GatewayType};
 
 const KIND: &str = "virtualNetworkGateways";
+
+const OWNER: Owner =
+    Owner { what: "gateway", help: "name the GatewaySubnet of one virtualNetwork" };
 
 /// The name of the subnet that a gateway must be in.
 pub(super) const GATEWAY_SUBNET: &str = "GatewaySubnet";
@@ -94,7 +96,7 @@ pub(super) fn collect(
         let configurations =
             resource.properties.as_ref().and_then(|it| it.ip_configurations.as_ref());
         let place = place(configurations, vnets, findings);
-        let Some(named) = named(resource, place, vnets, defaults, findings) else {
+        let Some(named) = id_in_vnet(KIND, resource, place, vnets, defaults, findings) else {
             gateways.registry.set_incomplete();
             continue;
         };
@@ -143,59 +145,18 @@ impl Gateways {
     }
 }
 
-/// The gateway's id. Without a subscription of its own it belongs to its VNet's.
-fn named(
-    resource: &Resource<GatewayProperties>,
-    place: Option<(usize, usize)>,
-    vnets: &Vnets,
-    defaults: &Defaults,
-    findings: &mut Findings,
-) -> Option<Named> {
-    let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
-    let inherited = vnet.map(|vnet| Spanned {
-        value: SubscriptionId(vnet.named.subscription()),
-        span: vnet.named.span,
-    });
-    let mut header = resource.header();
-    header.subscription = header.subscription.or(inherited.as_ref());
-    resource_id(KIND, header, defaults, findings)
-}
-
 /// VNet and subnet of the gateway: those of its first ipConfiguration.
 fn place(
     configurations: Option<&Configurations>,
     vnets: &Vnets,
     findings: &mut Findings,
 ) -> Option<(usize, usize)> {
-    let mut first: Option<(usize, Span)> = None;
-    for child in configurations? {
-        let properties = child.properties.as_ref();
-        let Some(reference) = properties.and_then(|it| it.subnet.as_ref()?.id.as_ref()) else {
-            continue;
-        };
-        let found = vnets.subnets.find(reference, Code::InvalidResourceReference, findings);
-        let Some(subnet) = found else { continue };
-        match first {
-            None => {
-                first = Some((subnet, reference.span));
-                check_subnet(subnet, reference, vnets, findings);
-            }
-            Some((other, span)) if other != subnet => {
-                let message = "the ipConfigurations of one gateway name several subnets";
-                findings.push(
-                    Finding::error(
-                        Code::IpConfigurationsInDifferentSubnets,
-                        reference.span,
-                        message,
-                    )
-                    .help("name the GatewaySubnet of one virtualNetwork")
-                    .note(span, "another subnet"),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-    first.and_then(|(subnet, _)| vnets.subnet_places.get(subnet).copied())
+    let references = configurations?
+        .into_iter()
+        .filter_map(|child| child.properties.as_ref()?.subnet.as_ref()?.id.as_ref());
+    let (subnet, reference) = OWNER.subnet(references, vnets, findings)?;
+    check_subnet(subnet, reference, vnets, findings);
+    vnets.subnet_places.get(subnet).copied()
 }
 
 fn check_subnet(index: usize, reference: &Spanned<String>, vnets: &Vnets, findings: &mut Findings) {
@@ -235,17 +196,7 @@ impl Wishes<'_> {
         addresses: &mut Addresses,
         findings: &mut Findings,
     ) {
-        if super::is_empty(configurations) {
-            let message = format!("gateway `{}` has no ipConfiguration", self.named.id.name());
-            findings.push(
-                Finding::error(Code::MissingProperty, configurations.span, message)
-                    .help("add an ipConfiguration with its subnet"),
-            );
-        }
-        let mut parts = PartNames::default();
-        for name in configurations.items.iter().filter_map(|child| child.name.as_ref()) {
-            parts.add("ipConfiguration", name, findings);
-        }
+        OWNER.check_list(self.named, configurations, findings);
         let Some(subnet) = self.place.and_then(|place| self.vnets.subnet(place)) else { return };
         let mut left: Vec<bool> =
             [true, false].into_iter().filter(|v4| subnet.prefix_for(*v4).is_some()).collect();

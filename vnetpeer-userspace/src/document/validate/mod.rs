@@ -10,6 +10,7 @@ mod application_group;
 mod assemble;
 mod gateway;
 mod host;
+mod ip_configuration;
 mod next_hop;
 mod nic;
 mod peering;

@@ -11,16 +11,17 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::{Defaults, Named, Registry, resource_id},
+        names::{Defaults, Named, Registry},
         problem::{Finding, Findings},
-        scalar::SubscriptionId,
         source::Span,
         types::{Child, IpConfigurationProperties, NicProperties, Resource},
     },
-    PartNames, PerRegion,
+    PerRegion,
     address::{Addresses, Wanted},
     application_group::ApplicationGroups,
-    check_region, incomplete, limit,
+    check_region, incomplete,
+    ip_configuration::{Owner, id_in_vnet},
+    limit,
     security_group::SecurityGroups,
     vnet::Vnets,
 };
@@ -28,6 +29,11 @@ use super::{
 const KIND: &str = "networkInterfaces";
 const ADDRESSES_PER_NIC_MAX: usize = 256;
 const NICS_PER_REGION_MAX: usize = 65_536;
+
+const OWNER: Owner = Owner {
+    what: "networkInterface",
+    help: "name the same subnet, or make it a networkInterface of its own",
+};
 
 /// All network interfaces, and behind them those that stand for virtual network gateways.
 pub(super) struct Nics {
@@ -131,14 +137,8 @@ fn named(
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Option<Named> {
+    let named = id_in_vnet(KIND, resource, place, vnets, defaults, findings)?;
     let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
-    let inherited = vnet.filter(|_| resource.subscription.is_none()).map(|vnet| Spanned {
-        value: SubscriptionId(vnet.named.subscription()),
-        span: vnet.named.span,
-    });
-    let mut header = resource.header();
-    header.subscription = header.subscription.or(inherited.as_ref());
-    let named = resource_id(KIND, header, defaults, findings)?;
     if let Some(vnet) = vnet.filter(|vnet| vnet.named.subscription() != named.subscription()) {
         let message = format!(
             "networkInterface `{}` is not in the subscription of its virtualNetwork `{}`",
@@ -161,32 +161,12 @@ fn place(
     vnets: &Vnets,
     findings: &mut Findings,
 ) -> Option<(usize, usize)> {
-    let mut first: Option<(usize, Span)> = None;
-    for child in properties?.ip_configurations.as_ref()? {
-        let properties = child.properties.as_ref();
-        let Some(reference) = properties.and_then(|it| it.subnet.as_ref()?.id.as_ref()) else {
-            continue;
-        };
-        let found = vnets.subnets.find(reference, Code::InvalidResourceReference, findings);
-        let Some(subnet) = found else { continue };
-        match first {
-            None => first = Some((subnet, reference.span)),
-            Some((other, span)) if other != subnet => {
-                let message = "the ipConfigurations of one networkInterface name several subnets";
-                findings.push(
-                    Finding::error(
-                        Code::IpConfigurationsInDifferentSubnets,
-                        reference.span,
-                        message,
-                    )
-                    .help("name the same subnet, or make it a networkInterface of its own")
-                    .note(span, "another subnet"),
-                );
-            }
-            Some(_) => {}
-        }
-    }
-    first.and_then(|(subnet, _)| vnets.subnet_places.get(subnet).copied())
+    let configurations = properties?.ip_configurations.as_ref()?;
+    let references = configurations
+        .into_iter()
+        .filter_map(|child| child.properties.as_ref()?.subnet.as_ref()?.id.as_ref());
+    let (subnet, _) = OWNER.subnet(references, vnets, findings)?;
+    vnets.subnet_places.get(subnet).copied()
 }
 
 /// Notes which addresses the NIC wants, the primary one first.
@@ -218,21 +198,11 @@ fn want_addresses(
 }
 
 fn check_names(named: &Named, configurations: &Configurations, findings: &mut Findings) {
-    if configurations.items.is_empty() && !configurations.incomplete {
-        let message = format!("networkInterface `{}` has no ipConfiguration", named.id.name());
-        findings.push(
-            Finding::error(Code::MissingProperty, configurations.span, message)
-                .help("add an ipConfiguration with its subnet"),
-        );
-    }
+    OWNER.check_list(named, configurations, findings);
     if let Some(beyond) = configurations.items.get(ADDRESSES_PER_NIC_MAX) {
         let what = format!("private IP addresses of networkInterface `{}`", named.id.name());
         let span = beyond.name.as_ref().map_or(configurations.span, |name| name.span);
         findings.push(limit(&what, ADDRESSES_PER_NIC_MAX, span, "use another networkInterface"));
-    }
-    let mut parts = PartNames::default();
-    for name in configurations.items.iter().filter_map(|child| child.name.as_ref()) {
-        parts.add("ipConfiguration", name, findings);
     }
 }
 
