@@ -7,16 +7,13 @@ use std::{
 
 use vnetpeer_common::{
     abi::{
-        Action, AddressKey, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent, Entry, Filter,
-        Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, Meter,
-        NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
+        Action, AddressKey, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent, Filter, Flow,
+        FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, Meter, NextHop,
+        Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
     },
-    datapath::{
-        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables,
-        admit, classify, keep_fragment, lookup6, resolve,
-    },
+    datapath::{Describe, LiveCached, LiveFlow, Opened, Tables},
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
+    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId},
 };
 
 use crate::{capacity, counters::Counters, world::Image};
@@ -326,38 +323,6 @@ impl Tables for HostTables {
 
     fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
         self.cache6.get(cache_index(hash, way))
-    }
-
-    fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
-        admit(self, query)
-    }
-
-    fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
-        admit(self, query)
-    }
-
-    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
-        keep_fragment(self, query, id);
-    }
-
-    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
-        keep_fragment(self, query, id);
-    }
-
-    fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
-        lookup6(self, root, address)
-    }
-
-    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved {
-        resolve(self, table, sender, destination, flow)
-    }
-
-    fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry {
-        classify(self, index, query, case)
-    }
-
-    fn classify6(&self, index: u32, query: &FlowQuery<V6>, case: Case) -> RuleEntry {
-        classify(self, index, query, case)
     }
 
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64) {

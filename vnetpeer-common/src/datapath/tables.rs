@@ -1,6 +1,9 @@
 //! The lookups and counters that the core needs, and nothing else.
 
-use super::{Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Resolved};
+use super::{
+    Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, admit, classify,
+    keep_fragment, lookup6, resolve,
+};
 use crate::{
     abi::{
         Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
@@ -20,7 +23,7 @@ pub trait Describe {
 /// The tables of one host. Lookups on the path of every packet are array-shaped; the three that are
 /// hashes ([`Tables::relation`], [`Tables::vtep_by_address`], [`Tables::owns_address`]) serve
 /// unusual packets only.
-pub trait Tables {
+pub trait Tables: Sized {
     /// This host's settings.
     fn config(&self) -> Option<&Config>;
     /// The NIC behind an interface.
@@ -81,22 +84,39 @@ pub trait Tables {
     fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>>;
     /// An entry of this CPU's flow cache: way 0 or 1 of the set that `hash` selects.
     fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>>;
-    /// [`super::admit`] for IPv4. The programs call it as a function that the verifier checks once.
-    fn admit4(&self, query: &FlowQuery<V4>) -> Admission;
+    /// [`super::admit`] for IPv4. This and what follows the programs replace by calls of functions that the
+    /// verifier checks once.
+    fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
+        admit(self, query)
+    }
     /// [`super::admit`] for IPv6.
-    fn admit6(&self, query: &FlowQuery<V6>) -> Admission;
+    fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
+        admit(self, query)
+    }
     /// [`super::keep_fragment`] for IPv4. The query is the one that was last asked by [`Tables::admit4`].
-    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32);
+    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
+        keep_fragment(self, query, id);
+    }
     /// [`super::keep_fragment`] for IPv6, likewise.
-    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32);
-    /// [`super::lookup6`], likewise.
-    fn lookup6(&self, root: Entry, address: V6) -> Option<u32>;
-    /// [`super::resolve()`] for IPv6, likewise.
-    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved;
-    /// [`super::classify`] for IPv4, likewise.
-    fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry;
+    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
+        keep_fragment(self, query, id);
+    }
+    /// [`super::lookup6`].
+    fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
+        lookup6(self, root, address)
+    }
+    /// [`super::resolve()`] for IPv6.
+    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved {
+        resolve(self, table, sender, destination, flow)
+    }
+    /// [`super::classify`] for IPv4.
+    fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry {
+        classify(self, index, query, case)
+    }
     /// [`super::classify`] for IPv6.
-    fn classify6(&self, index: u32, query: &FlowQuery<V6>, case: Case) -> RuleEntry;
+    fn classify6(&self, index: u32, query: &FlowQuery<V6>, case: Case) -> RuleEntry {
+        classify(self, index, query, case)
+    }
     /// Counts traffic that leaves a VNet over `link`.
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64);
     /// Counts traffic that enters a VNet over `link`.

@@ -4,14 +4,11 @@ use std::cell::{Cell, RefCell};
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6,
-        FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, NextHop, Nic, Node4, Node6,
-        RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
+        AddressKey, Classifier, Config, DropEvent, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
+        FlowsOpened, FragmentKey, Fragmented, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots,
+        Row, RuleEntry, Vnet, Vtep,
     },
-    datapath::{
-        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables,
-        admit, classify, keep_fragment, lookup6, resolve,
-    },
+    datapath::{Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, classify},
     reason::DropReason,
     types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
 };
@@ -165,30 +162,6 @@ impl Tables for HostTables<'_> {
 
     fn cached6(&self, _hash: u32, _way: u32) -> Option<&LiveCached<FlowKey6>> {
         None
-    }
-
-    fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
-        admit(self, query)
-    }
-
-    fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
-        admit(self, query)
-    }
-
-    fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {
-        keep_fragment(self, query, id);
-    }
-
-    fn keep_fragment6(&self, query: &FlowQuery<V6>, id: u32) {
-        keep_fragment(self, query, id);
-    }
-
-    fn lookup6(&self, root: Entry, address: V6) -> Option<u32> {
-        lookup6(self, root, address)
-    }
-
-    fn resolve6(&self, table: TableId, sender: NicId, destination: V6, flow: u32) -> Resolved {
-        resolve(self, table, sender, destination, flow)
     }
 
     fn classify4(&self, index: u32, query: &FlowQuery<V4>, case: Case) -> RuleEntry {

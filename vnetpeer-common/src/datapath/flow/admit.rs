@@ -112,8 +112,8 @@ fn follow<T: Tables, A: Address>(
     if flow.phase() == FlowPhase::Closing { Admission::PASS } else { Admission::PASS_STEADY }
 }
 
-/// Keeps a new flow, and leaves the flow cache to flows of more than one packet: to write an entry costs a
-/// first packet more than to find its rule. In place of one with the same key that has `ended`, if there is one.
+/// Keeps a new flow, in place of one with the same key that has `ended`, if there is one. The flow cache is
+/// left to flows of more than one packet: to write an entry costs a first packet more than to find its rule.
 #[inline(always)]
 fn open<T: Tables, A: Address>(
     tables: &T,
