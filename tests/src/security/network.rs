@@ -96,6 +96,7 @@ pub fn bare() -> Topology {
             .collect(),
         disable_tcp_state_tracking: false,
         mac: None,
+        outbound_bits_per_second: None,
         host: HostIndex(*host),
         interface: format!("vm-{name}"),
         mode: HookMode::Tc,
@@ -195,6 +196,7 @@ fn peerings() -> Vec<Peering> {
         do_not_verify_remote_gateways: false,
         scope: PeeringScope::Complete,
         enable_only_ipv6: false,
+        managed_by: None,
     };
     ends.map(peering).to_vec()
 }

@@ -214,6 +214,7 @@ fn crowd(vnet: usize, addresses: BTreeSet<IpAddr>) -> Nic {
         application_security_groups: Vec::new(),
         disable_tcp_state_tracking: false,
         mac: None,
+        outbound_bits_per_second: None,
         host: HostIndex(1),
         interface: format!("vm-crowd{vnet}"),
         mode: HookMode::Tc,

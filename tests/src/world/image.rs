@@ -59,7 +59,7 @@ impl Image {
         let vnets = world.vnets.iter().map(|(id, spaces)| {
             let flags = if spaces.hosted { vnet_flags::HOSTED } else { 0 };
             let (endpoints, peers) = (nodes.add(&spaces.endpoints), nodes.add(&spaces.peers));
-            (id.0, Vnet { flags, reserved: [0; 3], endpoints, peers })
+            (id.0, Vnet { flags, endpoints, peers, ..Vnet::default() })
         });
         let vnets = vnets.collect();
         let routes = world.routes.iter().map(|(id, routes)| {

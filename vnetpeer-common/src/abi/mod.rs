@@ -28,7 +28,7 @@ pub use policy::{
 pub use trie::{Entry, Node4, Node6, TRIE_FANOUT};
 
 /// Version of everything in this module.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// Drop reasons that fit in one slot of [`maps::DROPS`].
 pub const DROP_REASONS_MAX: u32 = 64;

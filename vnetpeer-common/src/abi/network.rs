@@ -20,6 +20,10 @@ pub mod nic_flags {
     /// It stands for a virtual network gateway: what it forwards crosses a peering on the account of the
     /// other side, and without `allowForwardedTraffic`, if that side has `useRemoteGateways`.
     pub const GATEWAY: u32 = 1 << 5;
+    /// It stands for a frontend of a load balancer: packets to it go to one of the backends.
+    pub const FRONTEND: u32 = 1 << 6;
+    /// That load balancer is of SKU `Basic`: not reached over global peerings.
+    pub const BASIC: u32 = 1 << 7;
 }
 
 /// A network interface, local or remote.
@@ -51,8 +55,9 @@ pub struct Nic {
     /// Raised by every change that could alter what happens to a packet of the NIC (local NICs only);
     /// cached actions of another epoch are void.
     pub epoch: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// The interface through which its frames go first where what it sends is limited; 0: nowhere
+    /// (local NICs only).
+    pub shaper: u32,
 }
 
 /// Bits of [`Vnet::flags`].
@@ -67,8 +72,11 @@ pub mod vnet_flags {
 pub struct Vnet {
     /// Bits of [`vnet_flags`].
     pub flags: u32,
-    /// Zero.
-    pub reserved: [u32; 3],
+    /// The number of its region.
+    pub region: u32,
+    /// The links that meter what it exchanges with other members of its connected groups: `[0]` those of
+    /// its region, `[1]` those of others. None where it is in no connected group.
+    pub group_links: [LinkId; 2],
     /// Trie of its own address space: leaf = NIC id, or 0 where no NIC has the address.
     pub endpoints: Roots,
     /// Trie of its peers' address spaces as last synced: leaf = id of this VNet's link to the peer.
@@ -100,6 +108,10 @@ pub mod next_hop_kind {
     /// One of several appliances: `target` is a node of [`super::super::maps::TRIE_V4`] of which each child
     /// is the leaf of a next hop, and a hash of the flow that is the same for both directions chooses.
     pub const SPREAD: u16 = 5;
+    /// An address of virtual network `target`, which is in a connected group with that of the table's
+    /// subnets, or is that network itself: then there is no link. Else both sides' links are their
+    /// [`Vnet::group_links`].
+    pub const CONNECTED_GROUP: u16 = 6;
 }
 
 /// Where a route leads.
@@ -129,6 +141,10 @@ pub mod link_flags {
     pub const ALLOW_FORWARDED: u32 = 1 << 2;
     /// `useRemoteGateways`: this side uses the gateway of the other.
     pub const USE_REMOTE_GATEWAYS: u32 = 1 << 3;
+    /// The VNets are in different regions.
+    pub const GLOBAL: u32 = 1 << 4;
+    /// It meters a connected group and leads to no one VNet: `remote` and `reverse` are none.
+    pub const CONNECTED_GROUP: u32 = 1 << 5;
 }
 
 /// One directed peering object.

@@ -132,6 +132,9 @@ pub struct NetworkFacts {
     pub learned: BTreeMap<ResourceId, BTreeSet<IpNet>>,
     /// NICs whose interface is missing or without a carrier.
     pub down: BTreeSet<ResourceId>,
+    /// By health probe of a load balancer: the NICs that do not answer it.
+    #[serde(default)]
+    pub unhealthy: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
 }
 
 /// Everything that `compile` must know about the host.

@@ -2,7 +2,9 @@
 //! never meet an invalid state: indices point at existing elements, prefixes do not overlap, names
 //! are unique.
 
+mod connected_group;
 mod gateway;
+mod load_balancer;
 mod peering;
 mod security;
 
@@ -17,7 +19,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use vnetpeer_common::types::Mac;
 
+pub use self::connected_group::ConnectedGroup;
 pub use self::gateway::{Connection, ConnectionRemote, Gateway, GatewayIndex, GatewayType};
+pub use self::load_balancer::{
+    BackendPool, BalancedProtocol, Frontend, LoadBalancer, LoadBalancerSku, LoadBalancingRule,
+    LoadDistribution, Probe, ProbeProtocol,
+};
 pub use self::peering::{OrphanPeering, Peering, PeeringProperties, PeeringScope, implicit_side};
 pub use self::security::{
     Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,
@@ -153,8 +160,12 @@ pub struct Topology {
     pub peerings: Vec<Peering>,
     /// The peering objects whose remote VNet is gone.
     pub orphans: Vec<OrphanPeering>,
+    /// The connected groups that network managers deployed.
+    pub connected_groups: Vec<ConnectedGroup>,
     /// The virtual network gateways.
     pub gateways: Vec<Gateway>,
+    /// The internal load balancers.
+    pub load_balancers: Vec<LoadBalancer>,
     /// The route tables.
     pub route_tables: Vec<RouteTable>,
     /// The network security groups.
@@ -320,6 +331,9 @@ pub struct Nic {
     pub disable_tcp_state_tracking: bool,
     /// The guest's MAC address if the document fixes it.
     pub mac: Option<Mac>,
+    /// Bits per second that it may send, counted in IP packets as on the wire after segmentation;
+    /// `None`: as many as it can.
+    pub outbound_bits_per_second: Option<u64>,
     /// The host that it lives on.
     pub host: HostIndex,
     /// The interface on that host behind which it sits.

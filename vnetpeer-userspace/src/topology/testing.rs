@@ -66,6 +66,7 @@ pub(crate) fn nic(name: &str, vnet: usize, host: usize, addresses: &[&str]) -> N
         application_security_groups: Vec::new(),
         disable_tcp_state_tracking: false,
         mac: None,
+        outbound_bits_per_second: None,
         host: HostIndex(host),
         interface: format!("tap-{name}"),
         mode: HookMode::Auto,
@@ -135,6 +136,7 @@ impl Topology {
             do_not_verify_remote_gateways: false,
             scope: PeeringScope::Complete,
             enable_only_ipv6: false,
+            managed_by: None,
         });
         index.0
     }

@@ -116,7 +116,7 @@ impl Knowledge {
         let mut learned = self.gateways.learned();
         let unread = self.gateways.unread();
         learned.extend(unread.filter_map(|id| Some((id.clone(), before.remove(id)?))));
-        NetworkFacts { learned, down }
+        NetworkFacts { learned, down, ..NetworkFacts::default() }
     }
 
     /// The gateways of this host.

@@ -55,6 +55,8 @@ pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Optio
         vnets: vnets.list.into_iter().map(vnet).collect(),
         peerings: assemble_peerings(peerings.list),
         orphans: peerings.orphans.into_iter().map(orphan).collect(),
+        connected_groups: Vec::new(),
+        load_balancers: Vec::new(),
         route_tables: tables.list.into_iter().map(route_table).collect(),
         security_groups: security_groups.map(security_group).collect(),
         application_security_groups: application_groups
@@ -140,6 +142,7 @@ fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Optio
                 .collect(),
             disable_tcp_state_tracking: draft.disable_tcp_state_tracking,
             mac: draft.mac,
+            outbound_bits_per_second: None,
             host: HostIndex(placement.host),
             interface: placement.interface,
             mode: placement.mode,
@@ -163,6 +166,7 @@ fn assemble_peerings(drafts: Vec<PeeringDraft>) -> Vec<Peering> {
         do_not_verify_remote_gateways: draft.do_not_verify_remote_gateways,
         scope: draft.scope,
         enable_only_ipv6: draft.enable_only_ipv6,
+        managed_by: None,
     });
     built.collect()
 }

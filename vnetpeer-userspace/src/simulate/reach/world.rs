@@ -139,6 +139,7 @@ fn add_stand_ins(topology: &mut Topology, places: &Places) -> HashMap<usize, Nic
             application_security_groups: Vec::new(),
             disable_tcp_state_tracking: false,
             mac: None,
+            outbound_bits_per_second: None,
             host,
             interface: format!("stand-in{index}"),
             mode: HookMode::Tc,

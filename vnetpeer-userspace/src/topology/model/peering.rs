@@ -31,6 +31,8 @@ pub struct Peering {
     pub scope: PeeringScope,
     /// `enableOnlyIPv6Peering`: of that, the IPv6 prefixes alone.
     pub enable_only_ipv6: bool,
+    /// The connectivity configuration of a network manager that made it; `None`: the document.
+    pub managed_by: Option<ResourceId>,
 }
 
 /// A peering object whose remote VNet is gone (AZ §1.4.8). It carries nothing, and its addresses stay

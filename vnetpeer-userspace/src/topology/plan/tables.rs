@@ -137,9 +137,9 @@ impl Builder {
         let peer = |link: &LinkId| Entry::leaf(link.0);
         Ok(abi::Vnet {
             flags: if tables.hosted { vnet_flags::HOSTED } else { 0 },
-            reserved: [0; 3],
             endpoints: self.table(&tables.endpoints, endpoint)?,
             peers: self.table(&tables.peers, peer)?,
+            ..abi::Vnet::default()
         })
     }
 
@@ -171,7 +171,8 @@ impl Builder {
         let nobody = Entry::leaf(NicId::NONE.0);
         Ok(abi::Vnet {
             flags: old.flags & new.flags,
-            reserved: [0; 3],
+            region: new.region,
+            group_links: new.group_links,
             endpoints: self.agree_roots(old.endpoints, new.endpoints, nobody)?,
             peers: self.agree_roots(old.peers, new.peers, Entry::EMPTY)?,
         })
