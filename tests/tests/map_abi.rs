@@ -49,9 +49,9 @@ fn types() -> String {
     layout!(text, Config: vtep event_mask tick_rate epoch cache_mask reserved);
     layout!(
         text,
-        Nic: flags vnet vtep table ifindex slot mac mtu ipv4 gateway_ipv4 ipv6 epoch reserved
+        Nic: flags vnet vtep table ifindex slot mac mtu ipv4 gateway_ipv4 ipv6 epoch shaper
     );
-    layout!(text, Vnet: flags reserved endpoints peers);
+    layout!(text, Vnet: flags region group_links endpoints peers);
     layout!(text, Roots: v4 v6);
     layout!(text, Node4: children);
     layout!(text, Node6: prefix mask fallback word shift reserved children);
