@@ -21,6 +21,8 @@ pub const NEXT_HOPS: u32 = 4_096;
 pub const LINKS: u32 = 16;
 /// Highest VTEP id plus one.
 pub const VTEPS: u32 = 16;
+/// Load balancing rules.
+pub const BALANCERS: u32 = 64;
 /// Rows of drop counters.
 pub const DROP_SLOTS: u32 = 16;
 
@@ -40,7 +42,7 @@ pub const CACHE_SETS: u32 = 16;
 pub const CPUS: u32 = 256;
 
 /// The capacity of each map whose default is not used.
-pub const ALL: [(&str, u32); 21] = [
+pub const ALL: [(&str, u32); 23] = [
     (maps::IFACES, INTERFACES),
     (maps::NICS, NICS),
     (maps::VNETS, VNETS),
@@ -51,6 +53,8 @@ pub const ALL: [(&str, u32); 21] = [
     (maps::LINKS, LINKS),
     (maps::METERS, LINKS),
     (maps::VTEPS, VTEPS),
+    (maps::BALANCERS, BALANCERS),
+    (maps::FRONTENDS, BALANCERS),
     (maps::DROPS, DROP_SLOTS * DROP_REASONS_MAX),
     (maps::FILTERS, DROP_SLOTS),
     (maps::POLICIES, POLICIES),

@@ -45,6 +45,8 @@ pub enum Expected {
     Deliver(NicId),
     /// Sent to this host.
     Transmit(VtepId),
+    /// Sent into the queue of the NIC's limit first, behind this interface.
+    Shape(u32),
     /// Answered.
     Reply,
     /// Dropped.

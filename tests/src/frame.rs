@@ -6,8 +6,8 @@
 
 use bytemuck::{from_bytes, from_bytes_mut};
 use vnetpeer_common::{
-    datapath::{Family, OFFSET_MAX, Packet},
-    wire::{ETHERNET_LEN, Wire},
+    datapath::{Change, Family, OFFSET_MAX, Packet},
+    wire::{ETHERNET_LEN, U16, Wire},
 };
 
 /// Bytes before a frame that XDP may move its head into: `XDP_PACKET_HEADROOM` less what the kernel
@@ -121,6 +121,16 @@ impl Packet for Frame {
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
         const { T::ALIGN_1 };
         self.range(offset, size_of::<T>()).map(|range| from_bytes_mut(&mut self.memory[range]))
+    }
+
+    fn get_mut_at<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
+        self.get_mut(offset & OFFSET_MAX)
+    }
+
+    fn change_checksum(&mut self, offset: usize, change: Change) -> Option<()> {
+        let checksum = self.get_mut_at::<U16>(offset)?;
+        *checksum = U16::new(change.apply(checksum.get()));
+        Some(())
     }
 
     fn pull(&mut self, len: usize) -> Option<()> {

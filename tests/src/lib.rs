@@ -9,6 +9,7 @@
 //! - [`random`] makes frames from a seed.
 //! - [`netns`] builds whole deployments and sends packets in them; [`oracle`] says who should reach
 //!   whom there.
+//! - [`scale`] is large deployments: their documents, and packets through a real host's maps.
 //! - [`object`] finds the BPF objects; [`verifier`] and [`stack`] tell what their programs cost.
 #![expect(
     clippy::expect_used,
@@ -30,6 +31,7 @@ pub mod oracle;
 pub mod packet;
 pub mod random;
 pub mod run;
+pub mod scale;
 pub mod security;
 pub mod stack;
 pub mod tables;

@@ -3,7 +3,9 @@
 //! A test owns its lab; the lab goes down with it, whatever ends the test. Sockets are opened in a
 //! NIC's namespace and used from the test's own threads, each with a timeout.
 
+mod backend;
 mod bird;
+mod bulk;
 mod capture;
 mod connection;
 mod document;
@@ -15,6 +17,7 @@ mod site;
 mod stream;
 mod tap;
 mod transfer;
+mod usage;
 mod wire;
 
 use std::{
@@ -34,7 +37,9 @@ use vnetpeer_userspace::{
 
 use self::interrupt::Watched;
 pub use self::{
+    backend::{Backend, Dialogue, answers},
     bird::Bird,
+    bulk::{Arrived, Bulk},
     capture::{Capture, Captured},
     connection::{Connection, EchoServer, Running},
     document::{NicOf, Spec},
@@ -45,6 +50,7 @@ pub use self::{
     stream::{Report, Stream},
     tap::Tap,
     transfer::{Transfer, transfer},
+    usage::{Usage, used},
     wire::Wire,
 };
 
@@ -163,12 +169,23 @@ impl Deployment {
 
     /// Puts another document in force on all hosts, as a user does.
     pub fn apply(&self, document: &str) {
+        let output = self.try_apply(document);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What a user is told about a document that is not in force as it should be.
+    pub fn apply_fails(&self, document: &str) -> String {
+        let output = self.try_apply(document);
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn try_apply(&self, document: &str) -> Output {
         let file = self.folder.path().join("applied.yaml");
         fs::write(&file, document).expect("write the document");
         let mut apply = Command::new(program());
         apply.args(["apply", "--lab", &self.lab.record().name, "-f"]).arg(file);
-        let output = apply.output().expect("run vnetpeer apply");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        apply.output().expect("run vnetpeer apply")
     }
 
     /// Runs `vnetpeer` with a command, words without quotes, about the lab.

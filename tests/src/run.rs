@@ -115,6 +115,7 @@ impl Case {
                 let vtep = world.vteps[&id];
                 Verdict::Transmit(Transmission { ifindex: vtep.ifindex, flags: vtep.flags })
             }
+            Expected::Shape(ifindex) => Verdict::Shape { ifindex },
             Expected::Reply => Verdict::Reply,
             Expected::Drop(reason) => Verdict::Drop(reason),
         }

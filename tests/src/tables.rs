@@ -7,13 +7,15 @@ use std::{
 
 use vnetpeer_common::{
     abi::{
-        Action, AddressKey, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent, Filter, Flow,
-        FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, Meter, NextHop,
-        Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
+        Action, AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent,
+        Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented,
+        FrontendKey, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
     },
     datapath::{Describe, LiveCached, LiveFlow, Opened, Tables},
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId},
+    types::{
+        Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId,
+    },
 };
 
 use crate::{capacity, counters::Counters, world::Image};
@@ -93,6 +95,8 @@ pub struct HostTables {
     trie_v6: Array<Node6>,
     next_hops: Array<NextHop>,
     links: Array<Link>,
+    balancers: Array<Balancer>,
+    frontends: BTreeMap<FrontendKey, BalancerId>,
     vteps: Array<Vtep>,
     relations: BTreeMap<RelationKey, LinkId>,
     vtep_addresses: BTreeMap<Addr, VtepId>,
@@ -124,6 +128,8 @@ impl HostTables {
             trie_v6: Array::new(image.trie_v6, capacity::TRIE_V6),
             next_hops: Array::new(image.next_hops, capacity::NEXT_HOPS),
             links: Array::new(image.links, capacity::LINKS),
+            balancers: Array::new(image.balancers, capacity::BALANCERS),
+            frontends: image.frontends,
             vteps: Array::new(image.vteps, capacity::VTEPS),
             relations: image.relations,
             vtep_addresses: image.vtep_addresses,
@@ -141,6 +147,12 @@ impl HostTables {
             events: RefCell::default(),
             lookups: Cell::default(),
         }
+    }
+
+    /// Other contents of the maps; flows stay.
+    pub fn change(&mut self, image: Image) {
+        let flows = std::mem::take(&mut self.flows);
+        *self = Self { flows, ..Self::new(image) };
     }
 
     /// What was counted so far.
@@ -240,6 +252,15 @@ impl Tables for HostTables {
     fn relation(&self, vnet: VnetId, remote: VnetId) -> Option<LinkId> {
         self.count_lookup();
         self.relations.get(&RelationKey { vnet, remote }).copied()
+    }
+
+    fn frontend(&self, key: FrontendKey) -> Option<BalancerId> {
+        self.count_lookup();
+        self.frontends.get(&key).copied()
+    }
+
+    fn balancer(&self, id: BalancerId) -> Option<&Balancer> {
+        self.balancers.get(id.0)
     }
 
     fn vtep(&self, id: VtepId) -> Option<&Vtep> {

@@ -29,12 +29,12 @@ pub const BUDGETS: [Budget; 10] = [
     Budget { name: "vnp_tc_deliver", verified: 500, stack: 64 },
     Budget { name: "vnp_tc_in", verified: 240_000, stack: 336 },
     Budget { name: "vnp_tc_out", verified: 6_000, stack: 224 },
-    Budget { name: "vnp_tc_out_other", verified: 90_000, stack: 336 },
-    Budget { name: "vnp_tc_out_v6", verified: 300_000, stack: 336 },
+    Budget { name: "vnp_tc_out_other", verified: 270_000, stack: 336 },
+    Budget { name: "vnp_tc_out_v6", verified: 560_000, stack: 336 },
     Budget { name: "vnp_xdp_in", verified: 200_000, stack: 336 },
     Budget { name: "vnp_xdp_out", verified: 4_000, stack: 192 },
-    Budget { name: "vnp_xdp_out_other", verified: 70_000, stack: 336 },
-    Budget { name: "vnp_xdp_out_v6", verified: 200_000, stack: 336 },
+    Budget { name: "vnp_xdp_out_other", verified: 260_000, stack: 336 },
+    Budget { name: "vnp_xdp_out_v6", verified: 700_000, stack: 336 },
 ];
 
 /// What one program costs.

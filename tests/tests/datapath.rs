@@ -15,8 +15,9 @@ macro_rules! topics {
 }
 
 topics! {
-    appliances arp decap encap flows fragments gateways malformed metering mtu neighbor peering policies routes
-    service_chain spoof tunnel_security
+    appliances arp balancers decap encap flows fragments gateways groups malformed metering mtu neighbor
+    peering policies routes
+    service_chain shape spoof tunnel_security
 }
 
 #[test]

@@ -92,6 +92,7 @@ struct Tally {
     replied: usize,
     dropped: usize,
     reasons: std::collections::BTreeSet<&'static str>,
+    shaped: usize,
     refused: usize,
     skipped: usize,
 }
@@ -111,6 +112,7 @@ impl Tally {
             Verdict::Deliver(_) => self.delivered += 1,
             Verdict::Transmit(_) => self.transmitted += 1,
             Verdict::Reply => self.replied += 1,
+            Verdict::Shape { .. } => self.shaped += 1,
             Verdict::Drop(reason) => {
                 self.dropped += 1;
                 self.reasons.insert(reason.name());

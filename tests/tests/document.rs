@@ -25,6 +25,8 @@ fn examples() -> Vec<PathBuf> {
     let paths = entries.map(|entry| entry.expect("examples/ is readable").path());
     let mut paths: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|end| end == "yaml")).collect();
+    // Prices are no document.
+    paths.retain(|path| path.file_name().is_some_and(|name| name != "prices.yaml"));
     paths.sort();
     assert!(paths.len() >= 5, "examples are missing: {paths:?}");
     paths
@@ -110,7 +112,7 @@ fn schema_and_decoder_refuse_the_same_rules() {
         ("[80, 443]", "[80, 65536]"),
         ("            sourcePortRange: \"*\"\n", ""),
         ("            sourceAddressPrefix: Internet\n", ""),
-        ("            sourcePortRanges: [\"*\"]\n", ""),
+        ("                        sourcePortRanges: [\"*\"]\n", ""),
         ("access: AlwaysAllow", "access: Always"),
     ] {
         assert!(example.contains(from), "the example has no {from:?}");

@@ -8,12 +8,12 @@ use std::{env, fmt::Write as _, fs, mem::offset_of, path::PathBuf};
 use aya_obj::{Object, maps::Map};
 use vnetpeer_common::{
     abi::{
-        ABI_VERSION, Action, AddressKey, CACHE_WAYS, Cached4, Cached6, Classifier, Config,
-        DROP_REASONS_MAX, DropCounter, DropEvent, FRAGMENT_BUCKETS, Filter, Flow, FlowKey4,
-        FlowKey6, FlowsEnded, FlowsOpened, Fragmented, Link, Meter, NextHop, Nic, Node4, Node6,
-        RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT, Vnet, Vtep,
-        address_class, filter_flags, link_flags, maps, next_hop_kind, next_program, nic_flags,
-        protocol_class, vnet_flags, vtep_flags,
+        ABI_VERSION, Action, AddressKey, Balancer, CACHE_WAYS, Cached4, Cached6, Classifier,
+        Config, DROP_REASONS_MAX, DropCounter, DropEvent, FRAGMENT_BUCKETS, Filter, Flow, FlowKey4,
+        FlowKey6, FlowsEnded, FlowsOpened, Fragmented, FrontendKey, Link, Meter, NextHop, Nic,
+        Node4, Node6, RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT, Vnet,
+        Vtep, address_class, balancer_flags, distribution, filter_flags, link_flags, maps,
+        next_hop_kind, next_program, nic_flags, protocol_class, vnet_flags, vtep_flags,
     },
     reason::DropReason,
     types::RuleId,
@@ -58,6 +58,11 @@ fn types() -> String {
     layout!(text, NextHop: kind class target link reverse);
     layout!(text, Link: flags vnet remote reverse);
     layout!(text, RelationKey: vnet remote);
+    layout!(text, FrontendKey: frontend port protocol reserved);
+    layout!(
+        text,
+        Balancer: flags distribution frontend slots frontend_port backend_port reserved
+    );
     layout!(text, Vtep: flags ifindex local remote src_mac dst_mac mtu reserved other reserved2);
     layout!(text, AddressKey: addr nic reserved);
     layout!(text, Meter: egress_packets egress_bytes ingress_packets ingress_bytes);
@@ -69,11 +74,19 @@ fn types() -> String {
     );
     security_types(&mut text);
     text.push('\n');
-    numbers!(text, nic_flags: PRESENT FORWARDING MORE_ADDRESSES DELIVER_PEER DELIVER_XDP);
+    numbers!(
+        text,
+        nic_flags: PRESENT FORWARDING MORE_ADDRESSES DELIVER_PEER DELIVER_XDP GATEWAY FRONTEND BASIC
+    );
+    numbers!(text, balancer_flags: PRESENT FLOATING);
+    numbers!(text, distribution: DEFAULT SOURCE_IP SOURCE_IP_PROTOCOL);
     numbers!(text, vnet_flags: HOSTED);
-    numbers!(text, link_flags: CONNECTED ALLOW_ACCESS ALLOW_FORWARDED);
+    numbers!(
+        text,
+        link_flags: CONNECTED ALLOW_ACCESS ALLOW_FORWARDED USE_REMOTE_GATEWAYS GLOBAL CONNECTED_GROUP
+    );
     numbers!(text, vtep_flags: PRESENT RESOLVED IPV6 TRANSMIT_XDP);
-    numbers!(text, next_hop_kind: NONE VNET NIC UNREACHABLE NO_UPLINK);
+    numbers!(text, next_hop_kind: NONE VNET NIC UNREACHABLE NO_UPLINK SPREAD CONNECTED_GROUP);
     let _ = writeln!(text, "TRIE_FANOUT {TRIE_FANOUT}\nDROP_REASONS_MAX {DROP_REASONS_MAX}\n");
     for reason in DropReason::ALL {
         let _ = writeln!(text, "reason {:>2} {}", reason.number(), reason.name());
@@ -94,7 +107,7 @@ fn security_types(text: &mut String) {
     layout!(
         text,
         Flow: last_seen opened rules generation inbound protocol reserved replied closed_by_opener
-        closed_by_other reset
+        closed_by_other reset backend balancer
     );
     layout!(text, FlowsOpened: opened replied);
     layout!(text, FlowsEnded: ended half_open);
@@ -170,6 +183,8 @@ fn names_fit_the_kernel_and_are_those_of_the_object() {
         maps::NEXT_HOPS,
         maps::LINKS,
         maps::RELATIONS,
+        maps::FRONTENDS,
+        maps::BALANCERS,
         maps::VTEPS,
         maps::VTEP_ADDRS,
         maps::NIC_ADDRS,

@@ -94,8 +94,8 @@ macro_rules! topics {
 }
 
 topics! {
-    arp decap encap flows fragments malformed metering mtu neighbor peering policies routes
-    service_chain spoof tunnel_security
+    arp balancers decap encap flows fragments gateways groups malformed metering mtu neighbor peering policies routes
+    service_chain shape spoof tunnel_security
 }
 
 /// Behind XDP, a frame without a note is the host's own on the underlay and nobody's on a workload's

@@ -73,7 +73,7 @@ drop_reasons! {
     32 SourceNicUnknown "the overlay source names no NIC"
     33 SourceNicElsewhere "the overlay source names a NIC that lives on another host than the outer source"
     34 VniMismatch "the target NIC is not in the virtual network that the VNI names"
-    35 NoRelation "the source's virtual network is neither the target's own nor peered with it"
+    35 NoRelation "the source's virtual network is neither the target's own nor peered with it, and the source is no address of a member of a connected group"
     36 EncapFailed "the kernel refused room for the outer headers"
     37 DecapFailed "the kernel refused to remove the outer headers"
     38 Unconfigured "a table entry that the path needs is missing"
@@ -91,6 +91,11 @@ drop_reasons! {
     50 PortReserved "UDP source port 65330, which the platform reserves"
     51 HopLimitExceeded "one appliance forwarded it to another with no hop left: they may send to each other in a loop"
     52 RouteLoop "the route leads back to the NIC that sent the packet"
+    53 LoadBalancerNoRule "no load balancing rule of the frontend takes packets of this protocol and port"
+    54 LoadBalancerNoBackend "the load balancing rule has no backend that takes new flows"
+    55 LoadBalancerNotGlobal "the frontend's load balancer has SKU Basic, which other regions do not reach"
+    56 LoadBalancerProtocol "to a load balancer's frontend go whole TCP and UDP packets only: no ICMP, no fragments"
+    57 LoadBalancerLoop "the load balancer chose the NIC that sent the packet, and a backend does not reach itself so"
 }
 
 #[cfg(test)]

@@ -10,17 +10,18 @@ use aya_ebpf::{
         __sk_buff, BPF_F_ADJ_ROOM_DECAP_L3_IPV4, BPF_F_ADJ_ROOM_DECAP_L3_IPV6,
         BPF_F_ADJ_ROOM_ENCAP_L2_ETH, BPF_F_ADJ_ROOM_ENCAP_L3_IPV4, BPF_F_ADJ_ROOM_ENCAP_L3_IPV6,
         BPF_F_ADJ_ROOM_ENCAP_L4_UDP, BPF_F_ADJ_ROOM_FIXED_GSO, BPF_F_ADJ_ROOM_NO_CSUM_RESET,
-        xdp_action, xdp_md,
+        BPF_F_MARK_MANGLED_0, BPF_F_PSEUDO_HDR, xdp_action, xdp_md,
     },
     helpers::generated::{
-        bpf_skb_adjust_room, bpf_skb_change_tail, bpf_skb_change_type, bpf_skb_pull_data,
-        bpf_xdp_adjust_head, bpf_xdp_adjust_meta, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
+        bpf_csum_update, bpf_l4_csum_replace, bpf_skb_adjust_room, bpf_skb_change_tail,
+        bpf_skb_change_type, bpf_skb_pull_data, bpf_xdp_adjust_head, bpf_xdp_adjust_meta,
+        bpf_xdp_adjust_tail, bpf_xdp_get_buff_len,
     },
     programs::{TcContext, XdpContext},
 };
 use vnetpeer_common::{
-    datapath::{Family, OFFSET_MAX, Packet},
-    wire::{ETHERNET_LEN, Wire, protocol},
+    datapath::{Change, Family, OFFSET_MAX, Packet},
+    wire::{ETHERNET_LEN, U16, Wire, protocol},
 };
 
 use crate::helpers::Note;
@@ -114,6 +115,20 @@ impl Packet for XdpFrame {
         const { T::ALIGN_1 };
         // SAFETY: as in `get`; `&mut self` keeps other references to the packet away.
         self.at::<T>(offset).map(|header| unsafe { &mut *header })
+    }
+
+    #[inline(always)]
+    fn get_mut_at<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
+        const { T::ALIGN_1 };
+        // SAFETY: as in `get_mut`.
+        self.at_variable::<T>(offset).map(|header| unsafe { &mut *header })
+    }
+
+    #[inline(always)]
+    fn change_checksum(&mut self, offset: usize, change: Change) -> Option<()> {
+        let checksum = self.get_mut_at::<U16>(offset)?;
+        *checksum = U16::new(change.apply(checksum.get()));
+        Some(())
     }
 
     #[inline(always)]
@@ -225,8 +240,7 @@ impl TcFrame {
     /// mark, which the previous interface set by its own MAC address.
     #[inline(always)]
     pub(crate) fn address_to_host(&self) {
-        // SAFETY: the context pointer is valid while the program runs, and any mark may be changed to
-        // PACKET_HOST.
+        // SAFETY: the context pointer is valid while the program runs; any mark may become PACKET_HOST.
         unsafe {
             if (*self.skb).pkt_type != PACKET_HOST {
                 bpf_skb_change_type(self.skb, PACKET_HOST);
@@ -278,6 +292,35 @@ impl Packet for TcFrame {
     }
 
     #[inline(always)]
+    fn get_mut_at<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
+        const { T::ALIGN_1 };
+        // SAFETY: as in `get_mut`.
+        self.at_variable::<T>(offset).map(|header| unsafe { &mut *header })
+    }
+
+    /// A partial checksum covers the pseudo header and not the port. The kernel knows which kind it is, and
+    /// corrects a sum over the whole packet as if the header had a checksum of its own for the address,
+    /// which IPv6 has not.
+    #[inline(always)]
+    fn change_checksum(&mut self, offset: usize, change: Change) -> Option<()> {
+        const PORT_LEN: u64 = 2;
+        let optional = if change.is_udp { u64::from(BPF_F_MARK_MANGLED_0) } else { 0 };
+        let address = u64::from(change.address_difference().to_be());
+        let [old, new] = change.port.map(|port| u64::from(port.to_be()));
+        let pseudo = optional | u64::from(BPF_F_PSEUDO_HDR);
+        // SAFETY: the helpers check the bounds; every later access reads the pointers again.
+        let failed = unsafe {
+            bpf_l4_csum_replace(self.skb, offset as u32, 0, address, pseudo) != 0
+                || bpf_l4_csum_replace(self.skb, offset as u32, old, new, optional | PORT_LEN) != 0
+        };
+        if change.is_v6 {
+            // SAFETY: as above. It fails where there is no such sum.
+            unsafe { bpf_csum_update(self.skb, address as u32) };
+        }
+        (!failed).then_some(())
+    }
+
+    #[inline(always)]
     fn pull(&mut self, len: usize) -> Option<()> {
         // SAFETY: the context pointer is valid while the program runs.
         let (start, end) = unsafe { ((*self.skb).data as usize, (*self.skb).data_end as usize) };
@@ -313,11 +356,10 @@ impl Packet for TcFrame {
         unsafe { (*self.skb).vlan_present != 0 }
     }
 
-    /// A packet that came decapsulated from another namespace keeps the kernel's mark and inner
-    /// header positions of its first journey, and the kernel refuses to set them again. They are
-    /// still right for a TCP super-frame and without meaning for a single packet, so plain room does.
-    /// For other super-frames they belong to a tunnel of the guest's own, and segments would be wrong;
-    /// and without the kernel's help a packet cannot change its family, which a super-frame needs.
+    /// A packet that came decapsulated from another namespace keeps the kernel's mark and inner header
+    /// positions of its first journey, which the kernel refuses to set again. They are still right for a TCP
+    /// super-frame and mean nothing for a single packet, so plain room does. For other super-frames they
+    /// belong to a tunnel of the guest's own; and no packet can change its family without the kernel's help.
     #[inline(always)]
     fn push_outer(&mut self, family: Family) -> Option<()> {
         const KEEP: u64 = (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET) as u64;

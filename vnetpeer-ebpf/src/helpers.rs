@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use bytemuck::{Pod, Zeroable};
 use vnetpeer_common::{
-    abi::next_program,
+    abi::{next_program, vtep_flags},
     datapath::{Delivery, Transmission, Verdict},
     types::NicId,
 };
@@ -154,6 +154,12 @@ impl Note {
     #[inline(always)]
     pub(crate) const fn transmit(to: Transmission) -> Self {
         Self { magic: Self::MAGIC, action: Self::TRANSMIT, ifindex: to.ifindex, flags: to.flags }
+    }
+
+    /// Send it out of an interface as it is.
+    #[inline(always)]
+    pub(crate) const fn shape(ifindex: u32) -> Self {
+        Self::transmit(Transmission { ifindex, flags: vtep_flags::RESOLVED })
     }
 
     /// Whether this is a note and not somebody else's metadata.

@@ -40,7 +40,7 @@ use vnetpeer_common::{
     abi::{nic_flags, vtep_flags},
     datapath::{
         Delivery, Tables, Transmission, Verdict, inbound, is_v6, outbound_cached, outbound_other,
-        outbound_v6,
+        outbound_v6, reply_interface,
     },
 };
 
@@ -161,7 +161,8 @@ fn tc_action(frame: &TcFrame, verdict: Verdict, ifindex: u32) -> i32 {
         Verdict::Pass => TC_ACT_UNSPEC,
         Verdict::Deliver(to) => deliver(frame, to),
         Verdict::Transmit(to) => transmit(to),
-        Verdict::Reply => helpers::redirect(ifindex),
+        Verdict::Shape { ifindex } => helpers::redirect(ifindex),
+        Verdict::Reply => helpers::redirect(reply_interface(&Maps, ifindex)),
         Verdict::Drop(_) => TC_ACT_SHOT,
     }
 }
@@ -199,6 +200,7 @@ fn xdp_act(frame: &XdpFrame, verdict: Verdict, ifindex: u32) -> u32 {
         Verdict::Transmit(to) if to.flags & TRANSMIT_XDP == TRANSMIT_XDP => {
             helpers::xdp_redirect(to.ifindex)
         }
+        Verdict::Shape { ifindex } => frame.pass_with_note(Note::shape(ifindex)),
         Verdict::Deliver(to) => frame.pass_with_note(Note::deliver(to)),
         Verdict::Transmit(to) => frame.pass_with_note(Note::transmit(to)),
         // Not XDP_TX: a veth does not wake its peer for that unless the peer has a program too.

@@ -7,13 +7,13 @@ use aya_ebpf::{
 };
 use vnetpeer_common::{
     abi::{
-        AddressKey, CACHE_WAYS, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX,
+        AddressKey, Balancer, CACHE_WAYS, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX,
         DropCounter, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
-        Fragmented, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
-        capacity,
+        Fragmented, FrontendKey, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row,
+        Vnet, Vtep, capacity,
     },
     datapath::FlowQuery,
-    types::{Addr, LinkId, NicId, V4, V6, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, V4, V6, VtepId},
 };
 
 #[map]
@@ -35,6 +35,11 @@ pub(crate) static LINKS: Array<Link> = Array::with_max_entries(capacity::LINKS, 
 #[map]
 pub(crate) static RELATIONS: HashMap<RelationKey, LinkId> =
     HashMap::with_max_entries(capacity::RELATIONS, 0);
+#[map]
+pub(crate) static FRONTENDS: HashMap<FrontendKey, BalancerId> =
+    HashMap::with_max_entries(capacity::BALANCERS, 0);
+#[map]
+pub(crate) static BALANCERS: Array<Balancer> = Array::with_max_entries(capacity::BALANCERS, 0);
 #[map]
 pub(crate) static VTEPS: Array<Vtep> = Array::with_max_entries(capacity::VTEPS, 0);
 #[map]

@@ -10,15 +10,19 @@
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX, DropEvent, Entry, Filter,
-        Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, Link, NextHop,
-        Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
+        AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX, DropEvent, Entry,
+        Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented,
+        FrontendKey, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet,
+        Vtep,
     },
     datapath::{
-        Admission, Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, Tables,
+        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, Opened, Resolved, Tables,
     },
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
+    types::{
+        Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId,
+        VtepId,
+    },
 };
 
 use crate::{functions, helpers, maps};
@@ -99,6 +103,18 @@ impl Tables for Maps {
         let key = RelationKey { vnet, remote };
         // SAFETY: copied at once; a deleted entry read in that moment names a link whose flags are off.
         unsafe { maps::RELATIONS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn frontend(&self, key: FrontendKey) -> Option<BalancerId> {
+        // SAFETY: copied at once; a deleted entry read in that moment names a rule that is not present, or
+        // for a moment still the old one.
+        unsafe { maps::FRONTENDS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn balancer(&self, id: BalancerId) -> Option<&Balancer> {
+        maps::BALANCERS.get(id.0)
     }
 
     #[inline(always)]
@@ -256,7 +272,7 @@ impl Tables for Maps {
         // SAFETY: the scratch is this CPU's, and this program's until it returns.
         Admission(functions::vnp_admit_v4(unsafe {
             (*scratch).query4 = *query;
-            &raw const (*scratch).query4
+            &raw mut (*scratch).query4
         }))
     }
 
@@ -268,8 +284,86 @@ impl Tables for Maps {
         // SAFETY: the scratch is this CPU's, and this program's until it returns.
         Admission(functions::vnp_admit_v6(unsafe {
             (*scratch).query6 = *query;
-            &raw const (*scratch).query6
+            &raw mut (*scratch).query6
         }))
+    }
+
+    #[inline(always)]
+    fn choose4(&self, query: &FlowQuery<V4>, kept: NicId) -> Found {
+        Found(functions::vnp_choose_v4(query, kept.0))
+    }
+
+    #[inline(always)]
+    fn arrive4(&self, query: &mut FlowQuery<V4>) -> Found {
+        Found(functions::vnp_arrive_v4(query))
+    }
+
+    #[inline(always)]
+    fn readmit4(
+        &self,
+        _asked: &mut FlowQuery<V4>,
+        id: NicId,
+        flags: u32,
+        translated_by: BalancerId,
+    ) -> Admission {
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
+            return Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
+        };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns; the query is still there.
+        let query = unsafe { &raw mut (*scratch).query4 };
+        if functions::vnp_turn_v4(query, id.0, flags, translated_by.0) == 0 {
+            return Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
+        }
+        Admission(functions::vnp_admit_v4(query))
+    }
+
+    #[inline(always)]
+    fn choose6(&self, query: &FlowQuery<V6>, kept: NicId) -> Found {
+        Found(functions::vnp_choose_v6(query, kept.0))
+    }
+
+    #[inline(always)]
+    fn arrive6(&self, query: &mut FlowQuery<V6>) -> Found {
+        Found(functions::vnp_arrive_v6(query))
+    }
+
+    #[inline(always)]
+    fn readmit6(
+        &self,
+        _asked: &mut FlowQuery<V6>,
+        id: NicId,
+        flags: u32,
+        translated_by: BalancerId,
+    ) -> Admission {
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
+            return Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
+        };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns; the query is still there.
+        let query = unsafe { &raw mut (*scratch).query6 };
+        if functions::vnp_turn_v6(query, id.0, flags, translated_by.0) == 0 {
+            return Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
+        }
+        Admission(functions::vnp_admit_v6(query))
+    }
+
+    #[inline(always)]
+    fn floats4(&self, query: &FlowQuery<V4>) -> u32 {
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return 0 };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        functions::vnp_floats_v4(unsafe {
+            (*scratch).query4 = *query;
+            &raw const (*scratch).query4
+        })
+    }
+
+    #[inline(always)]
+    fn floats6(&self, query: &FlowQuery<V6>) -> u32 {
+        let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else { return 0 };
+        // SAFETY: see `floats4`.
+        functions::vnp_floats_v6(unsafe {
+            (*scratch).query6 = *query;
+            &raw const (*scratch).query6
+        })
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@
 
 mod apt;
 mod bpffs;
+mod focus;
 mod linker;
 mod toolchain;
 mod tools;
@@ -34,6 +35,10 @@ pub(crate) fn run() -> Result<()> {
     ready("bpf-linker", &format_args!("{} ({})", linker::VERSION, linker.display()));
     ready("tools", &tools::ensure(&mut apt)?);
     ready("BPF file system", &bpffs::ensure()?);
+    match for_focus()? {
+        Some(validator) => ready("focus-validator", &validator.display()),
+        None => println!("SKIPPED  focus-validator: it needs Python 3.12, which is not here"),
+    }
     Ok(())
 }
 
@@ -55,6 +60,11 @@ pub(crate) fn for_kernel() -> Result<()> {
     tools::ensure(&mut Apt::default())?;
     bpffs::ensure()?;
     Ok(())
+}
+
+/// Makes ready what judges exports of costs, and returns where it is; none without its Python.
+pub(crate) fn for_focus() -> Result<Option<PathBuf>> {
+    focus::ensure()
 }
 
 fn ready(what: &str, detail: &dyn std::fmt::Display) {

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, or one area of them.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::Result;
 
@@ -27,9 +27,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     } else {
         println!("not root: tests that load programs or build namespaces skip themselves");
     }
+    let judge = setup::for_focus()?;
+    if judge.is_none() {
+        println!("SKIPPED: FOCUS exports are not judged, because Python 3.12 is not here");
+    }
     // Tests that spawn `vnetpeer` take the program that this leaves in the target folder.
     build::all(Host::Debug)?;
-    if shell::find("cargo-nextest").is_some() { with_nextest(args) } else { with_cargo(args) }
+    if shell::find("cargo-nextest").is_some() {
+        with_nextest(args, judge.as_deref())
+    } else {
+        with_cargo(args, judge.as_deref())
+    }
 }
 
 /// Runs everything, as CI does.
@@ -37,7 +45,7 @@ pub(crate) fn all() -> Result<()> {
     run(&Args { filter: None, extra: Vec::new() })
 }
 
-fn with_nextest(args: &Args) -> Result<()> {
+fn with_nextest(args: &Args, judge: Option<&Path>) -> Result<()> {
     if args.filter.is_none() {
         // nextest does not run the examples in documentation. They come first, so that its
         // own summary, which tells how many tests ran, is what closes the output.
@@ -45,22 +53,30 @@ fn with_nextest(args: &Args) -> Result<()> {
     }
     let mut nextest = workspace::cargo();
     nextest.args(["nextest", "run"]).args(HOST_CRATES).args(&args.filter).args(&args.extra);
-    shell::run(require_kernel(&mut nextest))
+    shell::run(judged_by(judge, require_kernel(&mut nextest)))
 }
 
-fn with_cargo(args: &Args) -> Result<()> {
+fn with_cargo(args: &Args, judge: Option<&Path>) -> Result<()> {
     let mut test = workspace::cargo();
     test.arg("test").args(HOST_CRATES).args(&args.filter).arg("--").args(&args.extra);
     // As the nextest configuration does: several deployments at once fit on a small machine,
     // one for every core does not.
     test.env("RUST_TEST_THREADS", "2");
-    shell::run(require_kernel(&mut test))
+    shell::run(judged_by(judge, require_kernel(&mut test)))
 }
 
 /// Root can do all that the kernel tests need, so there a test that skips itself has failed.
 fn require_kernel(command: &mut Command) -> &mut Command {
     if shell::is_root() {
         command.env("VNETPEER_REQUIRE_KERNEL", "1");
+    }
+    command
+}
+
+/// Tells the tests of FOCUS exports where their judge is.
+fn judged_by<'c>(judge: Option<&Path>, command: &'c mut Command) -> &'c mut Command {
+    if let Some(judge) = judge {
+        command.env("VNETPEER_FOCUS_VALIDATOR", judge);
     }
     command
 }

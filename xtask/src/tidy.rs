@@ -16,7 +16,7 @@ use crate::workspace;
 
 /// The only files where `unsafe` may appear: those that touch packet memory, maps, kernel
 /// helpers and system calls that no crate wraps.
-const UNSAFE_FILES: [&str; 11] = [
+const UNSAFE_FILES: [&str; 13] = [
     "tests/src/netns/tap.rs",
     "vnetpeer-ebpf/src/bin/bench.rs",
     "vnetpeer-ebpf/src/bin/bench/sketch.rs",
@@ -27,6 +27,8 @@ const UNSAFE_FILES: [&str; 11] = [
     "vnetpeer-ebpf/src/main.rs",
     "vnetpeer-ebpf/src/maps.rs",
     "vnetpeer-ebpf/src/tables.rs",
+    "vnetpeer-userspace/src/agent/health/socket.rs",
+    "vnetpeer-userspace/src/agent/peer.rs",
     "vnetpeer-userspace/src/dataplane/sys.rs",
 ];
 
@@ -40,8 +42,8 @@ const FOLDERS_WITHOUT_AYA: [&str; 3] = [
 /// A file holds one idea.
 const MAX_FILE_LINES: usize = 400;
 
-/// Files that are one idea and still longer.
-const LONG_FILES: [&str; 0] = [];
+/// Files that are one idea and still longer: `tables.rs` is one implementation of one trait.
+const LONG_FILES: [&str; 1] = ["vnetpeer-ebpf/src/tables.rs"];
 
 /// A function fits on one screen.
 const MAX_FUNCTION_LINES: usize = 70;

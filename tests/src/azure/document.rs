@@ -1,6 +1,7 @@
 //! The network that cases start with: a hub and two spokes on two hosts, not peered, in both families.
 
 mod gateway;
+mod manager;
 mod parts;
 
 use serde_json::{Map, Value, json};

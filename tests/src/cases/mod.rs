@@ -2,11 +2,13 @@
 
 pub mod appliances;
 pub mod arp;
+pub mod balancers;
 pub mod decap;
 pub mod encap;
 pub mod flows;
 pub mod fragments;
 pub mod gateways;
+pub mod groups;
 pub mod malformed;
 pub mod metering;
 pub mod mtu;
@@ -15,6 +17,7 @@ pub mod peering;
 pub mod policies;
 pub mod routes;
 pub mod service_chain;
+pub mod shape;
 pub mod spoof;
 pub mod tunnel_security;
 
@@ -33,11 +36,13 @@ pub fn all() -> Vec<Case> {
     [
         appliances::cases(),
         arp::cases(),
+        balancers::cases(),
         decap::cases(),
         encap::cases(),
         flows::cases(),
         fragments::cases(),
         gateways::cases(),
+        groups::cases(),
         malformed::cases(),
         metering::cases(),
         mtu::cases(),
@@ -46,6 +51,7 @@ pub fn all() -> Vec<Case> {
         policies::cases(),
         routes::cases(),
         service_chain::cases(),
+        shape::cases(),
         spoof::cases(),
         tunnel_security::cases(),
     ]

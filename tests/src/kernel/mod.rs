@@ -13,12 +13,12 @@ use aya::{
 use bytemuck::Pod;
 use vnetpeer_common::{
     abi::{
-        AddressKey, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX, DropCounter, DropEvent,
-        Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, Link, Meter, NextHop, Nic,
-        Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, maps, next_program,
+        AddressKey, Balancer, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX, DropCounter,
+        DropEvent, Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, FrontendKey, Link,
+        Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, maps, next_program,
     },
     reason::DropReason,
-    types::{Addr, LinkId, NicId, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, VtepId},
 };
 
 pub use self::run::{Action, Outcome, Program};
@@ -76,6 +76,12 @@ impl Kernel {
 
     /// Makes the maps hold `image` and nothing else.
     pub fn fill(&mut self, image: &Image) {
+        self.change(image);
+        self.forget_flows();
+    }
+
+    /// Makes the maps hold `image`; flows stay.
+    pub fn change(&mut self, image: &Image) {
         let old = std::mem::replace(&mut self.image, image.clone());
         let ebpf = &mut self.ebpf;
         array::<Config, { size_of::<Config>() }>(ebpf, maps::CONFIG, &old.config, &image.config);
@@ -91,6 +97,18 @@ impl Kernel {
             &image.next_hops,
         );
         array::<Link, { size_of::<Link>() }>(ebpf, maps::LINKS, &old.links, &image.links);
+        array::<Balancer, { size_of::<Balancer>() }>(
+            ebpf,
+            maps::BALANCERS,
+            &old.balancers,
+            &image.balancers,
+        );
+        hash::<FrontendKey, BalancerId, { size_of::<FrontendKey>() }>(
+            ebpf,
+            maps::FRONTENDS,
+            &old.frontends,
+            &image.frontends,
+        );
         array::<Vtep, { size_of::<Vtep>() }>(ebpf, maps::VTEPS, &old.vteps, &image.vteps);
         array::<Row, { size_of::<Row>() }>(ebpf, maps::ROWS, &old.rows, &image.rows);
         array::<Classifier, { size_of::<Classifier>() }>(
@@ -119,7 +137,6 @@ impl Kernel {
             &old.addresses,
             &image.addresses,
         );
-        self.forget_flows();
     }
 
     /// Empties the flow table, the flow cache and the table of fragments.

@@ -80,13 +80,16 @@ impl Action {
     /// What the programs make of a verdict, written down once more.
     pub fn of(program: Program, verdict: Verdict) -> Self {
         const DELIVER_XDP: u32 = 1 << 4;
-        const RESOLVED_AND_TRANSMIT_XDP: u32 = (1 << 1) | (1 << 3);
+        const RESOLVED: u32 = 1 << 1;
+        const RESOLVED_AND_TRANSMIT_XDP: u32 = RESOLVED | (1 << 3);
         match (verdict, program.is_xdp()) {
             (Verdict::Pass, _) => Self::Pass,
             (Verdict::Drop(_), _) => Self::Drop,
-            (Verdict::Reply, _) | (Verdict::Deliver(_) | Verdict::Transmit(_), false) => {
+            (Verdict::Reply, _)
+            | (Verdict::Deliver(_) | Verdict::Transmit(_) | Verdict::Shape { .. }, false) => {
                 Self::Redirect
             }
+            (Verdict::Shape { ifindex }, true) => Self::PassWithNote(2, ifindex, RESOLVED),
             (Verdict::Deliver(to), true) if to.flags & DELIVER_XDP != 0 => Self::Redirect,
             (Verdict::Deliver(to), true) => Self::PassWithNote(1, to.ifindex, to.flags),
             (Verdict::Transmit(to), true)

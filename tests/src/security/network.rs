@@ -1,7 +1,7 @@
 //! The deployment around the groups under test: a virtual network with two subnets, one that is peered
 //! with access, one that is peered without, one that never answered, and user-defined routes.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use vnetpeer_userspace::topology::model::{
@@ -171,6 +171,7 @@ fn vnet(VnetOf(name, space, subnets): &VnetOf) -> Vnet {
     Vnet {
         id: resource("virtualNetworks", name),
         location: "westeurope".to_owned(),
+        tags: BTreeMap::new(),
         address_space: space.iter().map(|it| net(it)).collect(),
         subnets: subnets.collect(),
         flow_timeout_minutes: None,

@@ -237,6 +237,7 @@ fn facts(topology: &Topology) -> HostFacts {
         mtu_bytes: 1_500,
         delivery: Delivery::Transmit,
         hook: Hook::Tc,
+        shaper: None,
     };
     let judged = topology.nics[JUDGED.0].interface.clone();
     let mut facts = HostFacts::default();

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Classifier, Config, Entry, Filter, Link, NextHop, Nic, Node4, Node6,
-        RelationKey, Roots, Row, Vnet, Vtep, nic_flags, vnet_flags,
+        AddressKey, Balancer, Classifier, Config, Entry, Filter, FrontendKey, Link, NextHop, Nic,
+        Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, nic_flags, vnet_flags,
     },
-    types::{Addr, LinkId, NextHopId, NicId, VtepId},
+    types::{Addr, BalancerId, LinkId, NextHopId, NicId, VtepId},
 };
 
 use super::{Nodes, SPREAD_NODE, World, policy::Compiled};
@@ -34,6 +34,10 @@ pub struct Image {
     pub next_hops: BTreeMap<u32, NextHop>,
     /// `LINKS`.
     pub links: BTreeMap<u32, Link>,
+    /// `BALANCERS`.
+    pub balancers: BTreeMap<u32, Balancer>,
+    /// `FRONTENDS`.
+    pub frontends: BTreeMap<FrontendKey, BalancerId>,
     /// `VTEPS`.
     pub vteps: BTreeMap<u32, Vtep>,
     /// `RELATIONS`.
@@ -59,7 +63,8 @@ impl Image {
         let vnets = world.vnets.iter().map(|(id, spaces)| {
             let flags = if spaces.hosted { vnet_flags::HOSTED } else { 0 };
             let (endpoints, peers) = (nodes.add(&spaces.endpoints), nodes.add(&spaces.peers));
-            (id.0, Vnet { flags, endpoints, peers, ..Vnet::default() })
+            let (region, group_links) = (spaces.region, spaces.group_links);
+            (id.0, Vnet { flags, region, group_links, endpoints, peers })
         });
         let vnets = vnets.collect();
         let routes = world.routes.iter().map(|(id, routes)| {
@@ -69,6 +74,7 @@ impl Image {
         let routes = routes.collect();
         let compiled = Compiled::new(&world.policies, &mut nodes);
         let trie_v4 = (0..).zip(nodes.v4).skip(1).chain(spread_node(world, &next_hops));
+        let trie_v4 = trie_v4.chain(world.slot_nodes());
         let trie_v4 = trie_v4.collect();
         let mask = capacity::CACHE_SETS - 1;
         let config = Config { tick_rate: TICK_RATE, cache_mask: [mask, mask], ..world.config };
@@ -86,6 +92,8 @@ impl Image {
             trie_v6: (0..).zip(nodes.v6).skip(1).collect(),
             next_hops: next_hops.iter().map(|(next, id)| (id.0, *next)).collect(),
             links: world.links.iter().map(|(id, link)| (id.0, *link)).collect(),
+            balancers: world.balancers.iter().map(|(id, it)| (id.0, *it)).collect(),
+            frontends: world.frontends.clone(),
             vteps: world.vteps.iter().map(|(id, vtep)| (id.0, *vtep)).collect(),
             relations: world.relations.clone(),
             vtep_addresses: world.vtep_addresses.clone(),

@@ -1,11 +1,13 @@
 //! A small fixed network as the maps of one host, and how to change it for one case.
 
+mod balancer;
 mod image;
 mod network;
 mod policy;
 mod trie;
 
 pub use self::{
+    balancer::Member,
     image::{Image, open_filter},
     network::{
         A_TO_B, A_TO_HUB, A_UPLINK, B_TO_A, B_TO_HUB, FOREIGN, FOREIGN_VM1, FOREIGN_VM2, HOST1_V4,
@@ -23,10 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use vnetpeer_common::{
     abi::{
-        AddressKey, Config, Filter, Link, NextHop, Nic, RelationKey, Vtep, address_class,
-        next_hop_kind,
+        AddressKey, Balancer, Config, Filter, FrontendKey, Link, NextHop, Nic, RelationKey, Vtep,
+        address_class, next_hop_kind,
     },
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
+    types::{Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use crate::capacity;
@@ -55,6 +57,12 @@ pub struct World {
     pub links: BTreeMap<LinkId, Link>,
     /// Which link a VNet has towards another.
     pub relations: BTreeMap<RelationKey, LinkId>,
+    /// Load balancing rules, see [`World::balance`].
+    pub balancers: BTreeMap<BalancerId, Balancer>,
+    /// Backends by the node that holds a rule's slots.
+    pub slots: BTreeMap<u32, Vec<NicId>>,
+    /// Which packets they take.
+    pub frontends: BTreeMap<FrontendKey, BalancerId>,
     /// Remote hosts.
     pub vteps: BTreeMap<VtepId, Vtep>,
     /// Remote hosts by address.
@@ -70,6 +78,10 @@ pub struct World {
 pub struct VnetSpaces {
     /// Whether a NIC of it lives here.
     pub hosted: bool,
+    /// As [`vnetpeer_common::abi::Vnet::region`].
+    pub region: u32,
+    /// As [`vnetpeer_common::abi::Vnet::group_links`].
+    pub group_links: [LinkId; 2],
     /// Own space: value 0, and NIC ids for single addresses.
     pub endpoints: Prefixes,
     /// Peers' spaces: values are link ids.

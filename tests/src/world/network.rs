@@ -317,7 +317,8 @@ fn spaces(id: VnetId, net: u8) -> VnetSpaces {
     let own = LINKS.iter().filter(|(_, _, vnet, ..)| *vnet == id);
     let peers =
         own.flat_map(|(link, _, _, remote, _)| space(number(*remote)).map(|it| (it, link.0)));
-    VnetSpaces { hosted: id != OFFSHORE, endpoints, peers: peers.collect() }
+    let peers = peers.collect();
+    VnetSpaces { hosted: id != OFFSHORE, endpoints, peers, ..VnetSpaces::default() }
 }
 
 fn routes() -> BTreeMap<TableId, Vec<(ipnet::IpNet, NextHop)>> {

@@ -6,7 +6,9 @@ use vnetpeer_userspace::document::{self, Severity};
 use super::run;
 
 mod addresses;
+mod balancers;
 mod gateways;
+mod managers;
 mod peerings;
 
 /// A document and every problem that it has.
@@ -47,6 +49,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static ErrorCase> {
         addresses::ROUTES,
         addresses::GROUPS,
         gateways::CASES,
+        balancers::CASES,
+        managers::CASES,
     ];
     tables.into_iter().flatten()
 }

@@ -6,6 +6,7 @@
 mod coverage;
 mod errors;
 mod packets;
+mod permissions;
 mod routes;
 mod states;
 
@@ -21,9 +22,10 @@ use vnetpeer_userspace::{
 pub(crate) type Table = (&'static str, Vec<(&'static str, &'static str)>);
 
 /// All tables.
-pub(crate) fn tables() -> [Table; 4] {
+pub(crate) fn tables() -> [Table; 5] {
     [
         ("errors", errors::all().map(|it| (it.rule, it.name)).collect()),
+        ("permissions", permissions::all().map(|it| (it.rule, it.name)).collect()),
         ("states", states::all().map(|it| (it.rule, it.name)).collect()),
         ("routes", routes::all().map(|it| (it.rule, it.name)).collect()),
         ("packets", vnetpeer_tests::azure::packets::all().map(|it| (it.rule, it.name)).collect()),

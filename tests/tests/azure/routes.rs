@@ -16,6 +16,7 @@ use vnetpeer_userspace::{
 use super::{id, load, run, state};
 
 mod gateways;
+mod managers;
 mod tables;
 
 /// A network and routes of one of its NICs.
@@ -50,7 +51,12 @@ const fn case(
 
 /// All cases.
 pub(crate) fn all() -> impl Iterator<Item = &'static RouteCase> {
-    tables::SYSTEM.iter().chain(tables::USER).chain(gateways::CASES).chain(tables::PEERING)
+    tables::SYSTEM
+        .iter()
+        .chain(tables::USER)
+        .chain(gateways::CASES)
+        .chain(tables::PEERING)
+        .chain(managers::CASES)
 }
 
 /// The effective routes of a NIC as rows.

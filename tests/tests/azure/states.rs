@@ -12,6 +12,7 @@ use vnetpeer_userspace::{
 use super::{id, peering, routes, run};
 
 mod machine;
+mod managers;
 mod sync;
 
 /// One rule with what is done and what is then seen.
@@ -86,7 +87,7 @@ fn classic() -> Document {
 
 /// All cases.
 pub(crate) fn all() -> impl Iterator<Item = &'static StateCase> {
-    machine::CASES.iter().chain(sync::SYNC).chain(sync::PROPERTIES)
+    machine::CASES.iter().chain(managers::CASES).chain(sync::SYNC).chain(sync::PROPERTIES)
 }
 
 /// What is in force.

@@ -23,25 +23,32 @@ impl Validator {
     /// as its value.
     pub(crate) fn documents(&self) -> Vec<(String, Value)> {
         let mut documents = Vec::new();
-        self.collect(&self.root, &|value| value, &mut documents);
+        self.collect(&self.root, &|value| value, &mut Vec::new(), &mut documents);
         documents
     }
 
-    fn collect(
-        &self,
-        schema: &Value,
+    /// `around` are the schemas that this one is in: one that is in itself is read once.
+    fn collect<'s>(
+        &'s self,
+        schema: &'s Value,
         wrap: &dyn Fn(Value) -> Value,
+        around: &mut Vec<&'s Value>,
         documents: &mut Vec<(String, Value)>,
     ) {
         let schema = self.resolve(schema);
+        if around.iter().any(|it| std::ptr::eq(*it, schema)) {
+            return;
+        }
+        around.push(schema);
         if let Some(items) = schema.get("items") {
-            self.collect(items, &|value| wrap(json!([value])), documents);
+            self.collect(items, &|value| wrap(json!([value])), around, documents);
         }
         for (name, property) in object(schema.get("properties")) {
             let with = |value: Value| wrap(json!({ name: value }));
             documents.push((name.clone(), with(json!([]))));
-            self.collect(property, &with, documents);
+            self.collect(property, &with, around, documents);
         }
+        around.pop();
     }
 
     /// Follows `$ref` and looks through "or null".

@@ -8,14 +8,18 @@
 
 mod apply;
 mod azure;
+mod balancer;
+mod bandwidth;
 mod chain;
 mod connectivity;
 mod gateway;
 mod interop;
 mod lifecycle;
+mod manager;
 mod metering;
 mod mtu;
 mod peering;
+mod permission;
 mod plan;
 mod security;
 mod spoof;

@@ -5,6 +5,10 @@
 //! with every frame, and a super-frame as one frame with one set of headers. How many segments each
 //! super-frame stands for is seen by a packet socket in the receiver's namespace.
 
+mod crash;
+mod matrix;
+mod prometheus;
+
 use vnetpeer_tests::{
     kernel,
     netns::{Capture, Captured, Deployment, Guest, Spec, Transfer, on, transfer},

@@ -64,7 +64,7 @@ fn on_host(tables: &HostTables, place: Place, bytes: &[u8]) -> Fate {
         Outcome::Drop(reason) => Fate::Dropped(reason),
         Outcome::Deliver(to) => Fate::Delivered(to.ifindex),
         Outcome::Transmit(_) => Fate::Transmitted,
-        Outcome::Pass | Outcome::Reply => panic!("{outcome:?}"),
+        Outcome::Pass | Outcome::Reply | Outcome::Shape { .. } => panic!("{outcome:?}"),
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod cases;
 mod datapath;
+mod flow_verify;
 mod flows;
 mod generators;
 mod nftables;

@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::STAGES;
-use crate::types::{Addr, LinkId, Mac, NicId, RuleId};
+use crate::types::{Addr, BalancerId, LinkId, Mac, NicId, RuleId};
 
 /// Seconds without a packet after which a flow without a reply ends.
 pub const HALF_OPEN_SECONDS: u32 = 30;
@@ -79,6 +79,11 @@ pub struct Flow {
     pub closed_by_other: u8,
     /// 1 once either side has reset it (TCP RST).
     pub reset: u8,
+    /// The backend that takes what the NIC sends to a frontend; none if the packets go to no frontend.
+    pub backend: NicId,
+    /// The load balancing rule by which the NIC, a backend, got the last packet of the other side; none if
+    /// the packet was for the NIC itself.
+    pub balancer: BalancerId,
 }
 
 /// What a flow is waiting for.

@@ -4,6 +4,7 @@
 //! compile. Integers are in host order unless a field says otherwise; addresses are in wire order.
 //! A change of any layout raises [`ABI_VERSION`], which is part of the pin path.
 
+mod balancer;
 mod counters;
 mod flow;
 mod host;
@@ -11,6 +12,7 @@ mod network;
 mod policy;
 mod trie;
 
+pub use balancer::{Balancer, FrontendKey, balancer_flags, distribution};
 pub use counters::{DropCounter, DropEvent, Meter};
 pub use flow::{
     Action, CACHE_WAYS, CLOSING_SECONDS, Cached4, Cached6, FRAGMENT_BUCKETS, Flow, FlowKey4,
@@ -19,7 +21,8 @@ pub use flow::{
 };
 pub use host::{AddressKey, Config, Vtep, vtep_flags};
 pub use network::{
-    Link, NextHop, Nic, RelationKey, Roots, Vnet, link_flags, next_hop_kind, nic_flags, vnet_flags,
+    Link, NextHop, Nic, RelationKey, Roots, Vnet, group_member, link_flags, member_of_group,
+    next_hop_kind, nic_flags, vnet_flags,
 };
 pub use policy::{
     Classifier, Filter, KINDS, ROW_WORDS, RULES_MAX, Row, RuleEntry, STAGES, address_class,
@@ -60,6 +63,10 @@ pub mod maps {
     pub const VTEPS: &str = "VTEPS";
     /// Hash, [`crate::types::Addr`] → [`crate::types::VtepId`].
     pub const VTEP_ADDRS: &str = "VTEP_ADDRS";
+    /// Hash, [`super::FrontendKey`] → [`crate::types::BalancerId`].
+    pub const FRONTENDS: &str = "FRONTENDS";
+    /// Array, [`crate::types::BalancerId`] → [`super::Balancer`].
+    pub const BALANCERS: &str = "BALANCERS";
     /// Hash, [`super::AddressKey`] → 1: addresses of a NIC beyond the first of each family.
     pub const NIC_ADDRS: &str = "NIC_ADDRS";
     /// Array of one [`super::Config`].
@@ -128,7 +135,7 @@ pub mod capacity {
     /// Highest route table id plus one.
     pub const ROUTES: u32 = 16_384;
     /// IPv4 trie nodes, 1 KiB each.
-    pub const TRIE_V4: u32 = 16_384;
+    pub const TRIE_V4: u32 = 32_768;
     /// IPv6 trie nodes, 1,072 bytes each.
     pub const TRIE_V6: u32 = 8_192;
     /// Distinct next hops.
@@ -141,6 +148,8 @@ pub mod capacity {
     pub const VTEPS: u32 = 4_096;
     /// NIC addresses beyond the first of each family.
     pub const NIC_ADDRS: u32 = 65_536;
+    /// Highest load balancing rule's id plus one, and ports of frontends.
+    pub const BALANCERS: u32 = 16_384;
     /// NICs of this host that have drop counters of their own; slot 0 is the host itself.
     pub const DROP_SLOTS: u32 = 1_024;
     /// Highest policy id plus one: twice the security groups that local NICs use.

@@ -24,6 +24,9 @@ pub mod nic_flags {
     pub const FRONTEND: u32 = 1 << 6;
     /// That load balancer is of SKU `Basic`: not reached over global peerings.
     pub const BASIC: u32 = 1 << 7;
+    /// Health probes ask it: what it sends to the platform's address by TCP goes up to the host, where
+    /// only their packet sockets take it.
+    pub const PROBED: u32 = 1 << 8;
 }
 
 /// A network interface, local or remote.
@@ -79,8 +82,25 @@ pub struct Vnet {
     pub group_links: [LinkId; 2],
     /// Trie of its own address space: leaf = NIC id, or 0 where no NIC has the address.
     pub endpoints: Roots,
-    /// Trie of its peers' address spaces as last synced: leaf = id of this VNet's link to the peer.
+    /// Trie of its peers' address spaces as last synced: leaf = id of this VNet's link to the peer, or
+    /// [`group_member`] of a VNet that is in a connected group with it.
     pub peers: Roots,
+}
+
+/// Set in a leaf of [`Vnet::peers`] that names a member of a connected group and no link.
+const GROUP_MEMBER: u32 = 1 << 30;
+
+/// A leaf of [`Vnet::peers`] for an address of a member of a connected group. It names the VNet, so that all
+/// members can share one trie.
+#[inline(always)]
+pub const fn group_member(vnet: VnetId) -> u32 {
+    GROUP_MEMBER | vnet.0
+}
+
+/// The VNet that a leaf of [`Vnet::peers`] names; none if it names a link.
+#[inline(always)]
+pub const fn member_of_group(leaf: u32) -> VnetId {
+    VnetId((leaf & !GROUP_MEMBER) * (leaf >> 30))
 }
 
 /// Roots of a pair of tries.

@@ -2,18 +2,24 @@
 //! packet pays for the choice twice.
 
 use super::{
-    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, Opened, Packet, Resolved, Tables,
+    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, Opened, Packet, Replace, Resolved,
+    Tables,
     flow::quote::{Quote, pulled},
     lookup4, lookup6, parse, resolve,
 };
 use crate::{
     abi::{Flow, FlowKey4, FlowKey6, Nic, Roots, RuleEntry},
     types::{Addr, NicId, TableId, V4, V6},
-    wire::{ETHERNET_LEN, Ipv4, Ipv6, ethertype, icmp_type, icmpv6_type, protocol},
+    wire::{
+        ETHERNET_LEN, Ipv4, Ipv6, ROUTER_LINK_LOCAL, ethertype, icmp_type, icmpv6_type, protocol,
+    },
 };
 
+/// Where health probes come from over IPv4; over IPv6 it is the virtual router's own address.
+const PROBER_V4: V4 = V4::new([168, 63, 129, 16]);
+
 /// An address of one family.
-pub trait Address: Copy + PartialEq + Into<Addr> {
+pub trait Address: Copy + PartialEq + Into<Addr> + Replace {
     /// Ethernet type of the family's packets.
     const ETHERTYPE: u16;
     /// Whether this is IPv6.
@@ -38,6 +44,9 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
 
     /// Whether the address is link-local, which no router forwards (RFC 3927 §2.7, RFC 4291 §2.5.6).
     fn is_link_local(self) -> bool;
+
+    /// Whether health probes come from the address.
+    fn is_prober(self) -> bool;
 
     /// Longest prefix match in a pair of tries.
     fn lookup<T: Tables>(self, tables: &T, roots: &Roots) -> Option<u32>;
@@ -65,8 +74,7 @@ pub trait Address: Copy + PartialEq + Into<Addr> {
     /// else.
     fn plain<P: Packet>(p: &P) -> Option<Headers<Self>>;
 
-    /// Lowers the hop limit of a packet behind an Ethernet header by one; `None` if that would make it
-    /// zero.
+    /// Lowers the hop limit of a packet by one; `None` if that would make it zero.
     fn lower_hop_limit<P: Packet>(p: &mut P) -> Option<()>;
 
     /// Key of a flow; ports and NIC as in [`FlowKey4`].
@@ -105,8 +113,7 @@ const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
 #[inline(always)]
 pub(super) fn mix(a: u64, b: u64) -> u32 {
     let mixed = a.wrapping_mul(MIX[0]) ^ b;
-    // Every bit of both lies in the lower half now, so the upper half of the product depends on all. The
-    // second shift breaks up the regular steps in which counted ports would fill the sets.
+    // The upper half of the product depends on every bit of both; the shift breaks up counted ports.
     let folded = mixed ^ (mixed >> 32);
     let product = folded.wrapping_mul(MIX[1]);
     (product >> 32) as u32 ^ (product >> 48) as u32
@@ -137,6 +144,11 @@ impl Address for V4 {
     #[inline(always)]
     fn is_link_local(self) -> bool {
         self.bits() >> 16 == 0xa9fe
+    }
+
+    #[inline(always)]
+    fn is_prober(self) -> bool {
+        self == PROBER_V4
     }
 
     #[inline(always)]
@@ -276,6 +288,11 @@ impl Address for V6 {
     #[inline(always)]
     fn is_link_local(self) -> bool {
         Self::is_link_local(self)
+    }
+
+    #[inline(always)]
+    fn is_prober(self) -> bool {
+        self == ROUTER_LINK_LOCAL
     }
 
     #[inline(always)]

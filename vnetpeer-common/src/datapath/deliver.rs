@@ -1,12 +1,12 @@
 //! The last steps of both directions: may the packet enter the target NIC, and how does it get there.
 
 use super::{
-    Address, Delivery, FlowQuery, Headers, Packet, Tables, Verdict, account::Trail, query_flags,
+    Address, Admission, Delivery, FlowQuery, Packet, Tables, Verdict, account::Trail, query_flags,
 };
 use crate::{
-    abi::{Nic, link_flags, nic_flags},
+    abi::{Nic, Vnet, link_flags, member_of_group, nic_flags},
     reason::DropReason,
-    types::{LinkId, Mac, NicId, VnetId},
+    types::{BalancerId, LinkId, Mac, NicId, VnetId},
     wire::{Ethernet, U16},
 };
 
@@ -38,43 +38,46 @@ pub(super) struct Relation {
     pub(super) no_access: u32,
 }
 
-/// Whether a packet may enter the local NIC `id` as far as the networks are concerned; what its
-/// policies say is asked later.
+/// Whether a packet may enter a local NIC as far as the networks are concerned; whether the NIC takes it and
+/// what its policies say is asked later.
 #[inline(always)]
 pub(super) fn relate<T: Tables, A: Address>(
     tables: &T,
-    headers: &Headers<A>,
+    src: A,
     source: &Source,
-    id: NicId,
     nic: &Nic,
     trail: &mut Trail,
 ) -> Result<Relation, DropReason> {
-    let relation = if source.vnet == nic.vnet {
-        Relation { link: LinkId::NONE, no_access: 0 }
+    if source.vnet == nic.vnet {
+        Ok(Relation { link: LinkId::NONE, no_access: 0 })
     } else {
-        relate_peer(tables, headers, source, nic, trail)?
-    };
-    if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, headers.dst) {
-        return Err(DropReason::ForwardingDisabled);
+        relate_peer(tables, src, source, nic, trail)
     }
-    Ok(relation)
 }
 
 /// The part of [`relate`] for a source in another VNet: the link must carry traffic, and a source
-/// outside the peer's address space, as last synced, counts as forwarded.
+/// outside the peer's address space, as last synced, counts as forwarded. Members of a connected group take
+/// nothing that is forwarded.
 #[inline(always)]
 fn relate_peer<T: Tables, A: Address>(
     tables: &T,
-    headers: &Headers<A>,
+    src: A,
     source: &Source,
     nic: &Nic,
     trail: &mut Trail,
 ) -> Result<Relation, DropReason> {
     let vnet = tables.vnet(nic.vnet).ok_or(DropReason::Unconfigured)?;
-    let by_source = LinkId(headers.src.lookup(tables, &vnet.peers).unwrap_or(0));
-    let mut id = if source.link.is_some() { source.link } else { by_source };
+    let leaf = src.lookup(tables, &vnet.peers).unwrap_or(0);
+    let member = member_of_group(leaf);
+    let mut by_source = if member.is_some() { LinkId::NONE } else { LinkId(leaf) };
+    if member == source.vnet {
+        by_source = group_link(tables, vnet, member)?;
+    }
+    let named = source.link.is_some() && member != source.vnet;
+    let mut id = if named { source.link } else { by_source };
     let mut link = tables.link(id).ok_or(DropReason::NoRelation)?;
-    if link.remote != source.vnet || link.vnet != nic.vnet {
+    let fits = link.remote == source.vnet || member == source.vnet;
+    if !fits || link.vnet != nic.vnet {
         id = tables.relation(nic.vnet, source.vnet).ok_or(DropReason::NoRelation)?;
         link = tables.link(id).ok_or(DropReason::NoRelation)?;
     }
@@ -87,6 +90,19 @@ fn relate_peer<T: Tables, A: Address>(
         return Err(DropReason::ForwardedTrafficDenied);
     }
     Ok(Relation { link: id, no_access })
+}
+
+/// The link by which a virtual network meters what it exchanges with another member of a connected group.
+#[inline(always)]
+pub(super) fn group_link<T: Tables>(
+    tables: &T,
+    vnet: &Vnet,
+    other: VnetId,
+) -> Result<LinkId, DropReason> {
+    let other = tables.vnet(other).ok_or(DropReason::Unconfigured)?;
+    let [of_region, of_others] = vnet.group_links;
+    let link = if vnet.region == other.region { of_region } else { of_others };
+    if link.is_some() { Ok(link) } else { Err(DropReason::NoRelation) }
 }
 
 /// The link over which a packet entered a NIC, if it is the one to meter. `asked` are the flags of the
@@ -127,24 +143,49 @@ pub(super) const fn may_use(flags: u32) -> Result<u32, DropReason> {
     Ok((!flags & link_flags::ALLOW_ACCESS) / link_flags::ALLOW_ACCESS * query_flags::NO_ACCESS)
 }
 
-/// Asks the flow table and the policies of the local NIC `id` whether a packet may pass, and says
-/// whether the answer holds for the packets that follow.
+/// Asks the flow table and the policies of the local NIC `id` whether a packet may pass. `asked` are flags of
+/// the query that the caller knows.
 #[inline(always)]
 pub(super) fn ask<T: Tables, A: Address>(
     tables: &T,
     query: &mut FlowQuery<A>,
     (id, nic): (NicId, &Nic),
-    no_access: u32,
+    asked: u32,
     trail: &mut Trail,
-) -> Result<bool, DropReason> {
-    let own = if owns(tables, id, nic, query.local) { query_flags::OWN } else { 0 };
-    query.stand_at(id, nic, own | no_access);
-    let admission = A::admit(tables, query);
-    if let Some(reason) = admission.refusal() {
-        trail.rule = admission.rule();
-        return Err(reason);
+) -> Result<Admission, DropReason> {
+    query.stand_at(id, nic, of_nic(tables, id, nic, query.local) | asked);
+    heed(A::admit(tables, query), trail)
+}
+
+/// Asks for the local NIC `id` that receives the packet that was last asked about, with `flags` of the query.
+#[inline(always)]
+pub(super) fn ask_again<T: Tables, A: Address>(
+    tables: &T,
+    query: &mut FlowQuery<A>,
+    id: NicId,
+    flags: u32,
+    translated_by: BalancerId,
+    trail: &mut Trail,
+) -> Result<Admission, DropReason> {
+    heed(A::readmit(tables, query, id, flags, translated_by), trail)
+}
+
+#[inline(always)]
+fn heed(admission: Admission, trail: &mut Trail) -> Result<Admission, DropReason> {
+    match admission.refusal() {
+        Some(reason) => {
+            trail.rule = admission.rule();
+            Err(reason)
+        }
+        None => Ok(admission),
     }
-    Ok(admission.is_steady())
+}
+
+/// [`query_flags::OWN`] and [`query_flags::FORWARDS`] of a NIC and an address on its side.
+#[inline(always)]
+pub(super) fn of_nic<T: Tables, A: Address>(tables: &T, id: NicId, nic: &Nic, local: A) -> u32 {
+    let own = if owns(tables, id, nic, local) { query_flags::OWN } else { 0 };
+    own | (nic.flags / nic_flags::FORWARDING & 1) * query_flags::FORWARDS
 }
 
 /// Addresses the frame from the virtual router to the guest and says where it goes.

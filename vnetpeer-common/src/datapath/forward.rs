@@ -1,16 +1,18 @@
 //! The last steps outbound: the sender's policies, then a NIC of this host or the tunnel to another.
 
 use super::{
-    Address, FlowQuery, Headers, Packet, Tables, Verdict,
+    Address, Admission, FlowQuery, Headers, Packet, Tables, Verdict,
     account::{Trail, meter},
-    deliver::{Source, ask, billed, deliver, relate},
+    deliver::{Source, ask, ask_again, billed, deliver, of_nic, relate},
     encap::{Overlay, encap},
     flow::{
+        balance::{balanced, nic_of},
         cache::{self, Direction},
         fragment,
     },
     outbound::{Hop, Refusal, Sender},
     parse::{self, WireSize},
+    translate::{from_backend, to_backend},
 };
 use crate::{
     abi::{Action, Nic, Vtep, action_flags, nic_flags, vtep_flags},
@@ -30,23 +32,23 @@ pub(super) fn forward<P: Packet, T: Tables, A: Address>(
     sender: &Sender<'_>,
     headers: &Headers<A>,
     query: &mut FlowQuery<A>,
-    hop: &mut Hop<'_>,
+    hop: &mut Hop,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
-    let steady = ask(tables, query, (sender.id, sender.nic), hop.no_access(), trail)?;
+    let admission = ask(tables, query, (sender.id, sender.nic), hop.asked(), trail)?;
     fragment::remember_first(tables, headers, query);
     hop.settle(tables, sender.nic, query.flags);
     if hop.action_flags() != 0 {
         A::lower_hop_limit(p).ok_or(DropReason::HopLimitExceeded)?;
     }
     let target = tables
-        .nic(hop.target)
+        .nic(nic_of(admission.target()))
         .filter(|target| target.flags & nic_flags::PRESENT != 0)
         .ok_or(DropReason::NoEndpoint)?;
     if target.vtep.is_some() {
-        transmit(p, tables, sender, headers, hop, target, steady, trail)
+        transmit(p, tables, sender, headers, hop, target, admission, trail)
     } else {
-        hand_over(p, tables, sender, headers, query, hop, target, steady, trail)
+        hand_over(p, tables, sender, headers, query, hop, target, admission, trail)
     }
 }
 
@@ -58,20 +60,21 @@ fn transmit<P: Packet, T: Tables, A: Address>(
     tables: &T,
     sender: &Sender<'_>,
     headers: &Headers<A>,
-    hop: &Hop<'_>,
+    hop: &Hop,
     target: &Nic,
-    steady: bool,
+    admission: Admission,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     let vtep = way_to::<T, A>(tables, target.vtep).ok_or(DropReason::Unconfigured)?;
     let size = parse::wire_size(p, headers)?;
-    let mtu = check_mtu(&size, hop.link(), vtep.mtu)?;
-    if steady {
+    let mtu = check_mtu(&size, hop.link, vtep.mtu)?;
+    if admission.is_steady() {
+        let headers = &headers.read_again(p)?;
         cache::remember(tables, headers, sender.id, Direction::Outbound, || Action {
             epoch: sender.epoch,
             link: hop.billed(),
             computed: tables.jiffies(),
-            target: hop.target,
+            target: admission.target(),
             via: target.vtep.0,
             detail: target.vnet.0,
             flags: action_flags::REMOTE | hop.action_flags(),
@@ -79,7 +82,11 @@ fn transmit<P: Packet, T: Tables, A: Address>(
             ..Action::default()
         });
     }
-    let overlay = Overlay { source: sender.id, target: hop.target, vnet: target.vnet };
+    if admission.translated_by().is_some() {
+        from_backend(p, tables, headers, admission.translated_by())?;
+    }
+    let headers = &headers.read_again(p)?;
+    let overlay = Overlay { source: sender.id, target: admission.target(), vnet: target.vnet };
     trail.ethertype = 0;
     let verdict = encap(p, headers, overlay, vtep)?;
     meter(tables, hop.billed(), LinkId::NONE, &size);
@@ -95,27 +102,38 @@ fn hand_over<P: Packet, T: Tables, A: Address>(
     sender: &Sender<'_>,
     headers: &Headers<A>,
     query: &mut FlowQuery<A>,
-    hop: &Hop<'_>,
+    hop: &Hop,
     target: &Nic,
-    steady: bool,
+    admission: Admission,
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
-    let mtu = check_mtu(&parse::wire_size(p, headers)?, hop.link(), target.mtu)?;
+    let mtu = check_mtu(&parse::wire_size(p, headers)?, hop.link, target.mtu)?;
+    let id = nic_of(admission.target());
     // What the target's side refuses is counted there.
-    (trail.slot, trail.nic) = (target.slot, hop.target);
+    (trail.slot, trail.nic) = (target.slot, id);
     let (vnet, flags) = (sender.nic.vnet, sender.nic.flags);
-    let source = Source { vnet, flags, link: hop.reverse() };
-    let relation = relate(tables, headers, &source, hop.target, target, trail)?;
-    query.turn();
-    let steady = ask(tables, query, (hop.target, target), relation.no_access, trail)? && steady;
-    let billed = billed(tables, target, relation.link, query.flags);
-    if steady {
+    let source = Source { vnet, flags, link: hop.reverse };
+    let Headers { src, dst, .. } = headers.read_again(p)?;
+    let relation = relate(tables, src, &source, target, trail)?;
+    let by = admission.translated_by();
+    if by.is_some() {
+        from_backend(p, tables, headers, by)?;
+    }
+    let of_nic = of_nic(tables, id, target, dst);
+    let flags = of_nic | relation.no_access | balanced(admission.target());
+    let taken = ask_again(tables, query, id, flags, by, trail)?;
+    if taken.translated_by().is_some() {
+        to_backend(p, tables, headers, target, taken.translated_by())?;
+    }
+    let billed = billed(tables, target, relation.link, of_nic);
+    if admission.is_steady() && taken.is_steady() {
+        let headers = &headers.read_again(p)?;
         cache::remember(tables, headers, sender.id, Direction::Outbound, || Action {
             epoch: sender.epoch,
             link: hop.billed(),
             computed: tables.jiffies(),
             reverse: billed,
-            target: hop.target,
+            target: id,
             via: target.ifindex,
             detail: target.flags,
             mac: target.mac,
@@ -126,7 +144,7 @@ fn hand_over<P: Packet, T: Tables, A: Address>(
     }
     // Asked again, since there is no room to keep it while policies are asked.
     let size = parse::wire_size(p, headers)?;
-    let verdict = deliver::<P, A>(p, hop.target, target)?;
+    let verdict = deliver::<P, A>(p, id, target)?;
     meter(tables, hop.billed(), billed, &size);
     Ok(verdict)
 }

@@ -13,11 +13,13 @@ use super::{
     deliver::{Source, ask, billed, deliver, relate},
     encap::{OuterV4, OuterV6},
     flow::{
+        balance::{balanced, nic_of},
         cache::{self, Direction},
         fragment::{self, Owner},
-        quote::query_of,
+        quote::{query_of, query_quoted},
     },
     parse,
+    translate::to_backend,
 };
 use crate::{
     abi::{Action, Nic, VXLAN_PORT, Vtep, nic_flags, vnet_flags},
@@ -84,6 +86,8 @@ struct Ends {
     source_vnet: VnetId,
     source_flags: u32,
     target: NicId,
+    /// [`super::query_flags::BALANCED`], or 0.
+    balanced: u32,
     inner: Family,
 }
 
@@ -137,16 +141,22 @@ fn enter<P: Packet, T: Tables, A: Address>(
     }
     let (vnet, flags) = (ends.source_vnet, ends.source_flags);
     let source = Source { vnet, flags, link: LinkId::NONE };
-    let relation = relate(tables, headers, &source, ends.target, nic, trail)?;
-    let mut query = query_of(p, headers)?;
+    let relation = relate(tables, headers.src, &source, nic, trail)?;
+    let mut query = query_of(headers);
+    query_quoted(p, headers, &mut query)?;
     query.turn();
-    let steady = ask(tables, &mut query, (ends.target, nic), relation.no_access, trail)?;
+    let asked = relation.no_access | ends.balanced;
+    let taken = ask(tables, &mut query, (ends.target, nic), asked, trail)?;
     let billed = billed(tables, nic, relation.link, query.flags);
     fragment::remember_first(tables, headers, &query);
     let size = parse::wire_size(p, headers)?;
+    if taken.translated_by().is_some() {
+        to_backend(p, tables, headers, nic, taken.translated_by())?;
+    }
     let verdict = deliver::<P, A>(p, ends.target, nic)?;
     meter(tables, LinkId::NONE, billed, &size);
-    if steady {
+    if taken.is_steady() {
+        let headers = &headers.read_again(p)?;
         let direction = Direction::From(ends.source);
         cache::remember(tables, headers, ends.target, direction, || Action {
             epoch,
@@ -183,7 +193,8 @@ fn check_ends<P: Packet, T: Tables>(
     if !hosted {
         return Err(DropReason::VniNotHosted);
     }
-    let target = Mac::from(overlay.dst).nic().ok_or(DropReason::NicNotHosted)?;
+    let number = Mac::from(overlay.dst).nic().ok_or(DropReason::NicNotHosted)?;
+    let (target, balanced) = (nic_of(number), balanced(number));
     let nic = tables.nic(target).ok_or(DropReason::NicNotHosted)?;
     if nic.flags & nic_flags::PRESENT == 0 || nic.vtep.is_some() {
         return Err(DropReason::NicNotHosted);
@@ -198,7 +209,7 @@ fn check_ends<P: Packet, T: Tables>(
         ethertype::IPV6 => Family::V6,
         _ => return Err(DropReason::VxlanInvalid),
     };
-    Ok(Ends { source, source_vnet, source_flags, target, inner })
+    Ok(Ends { source, source_vnet, source_flags, target, balanced, inner })
 }
 
 /// The source NIC must live on the host that the packet comes from. The entry of a host without an

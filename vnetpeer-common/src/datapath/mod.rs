@@ -26,14 +26,16 @@ mod packet;
 mod parse;
 mod resolve;
 mod route;
+mod shape;
 mod tables;
+mod translate;
 mod verdict;
 
 pub use address::Address;
 pub use encap::{Family, OUTER_V4_LEN, OUTER_V6_LEN};
 pub use flow::{
-    Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, admit, classify, keep_fragment,
-    query_flags,
+    Admission, Case, FlowQuery, Found, LiveCached, LiveFlow, Opened, admit, arrive, choose,
+    classify, floats, keep_fragment, query_flags, turn,
 };
 pub use inbound::inbound;
 pub use outbound::{is_v6, outbound, outbound_cached, outbound_other, outbound_v6};
@@ -41,5 +43,7 @@ pub use packet::{OFFSET_MAX, Packet};
 pub use parse::Headers;
 pub use resolve::{Resolved, resolve};
 pub use route::{lookup4, lookup6};
+pub use shape::reply_interface;
 pub use tables::{Describe, Tables};
+pub use translate::{Change, Replace, Side};
 pub use verdict::{Delivery, Transmission, Verdict};

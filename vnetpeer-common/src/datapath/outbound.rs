@@ -6,23 +6,24 @@
 use core::hint::black_box;
 
 use super::{
-    Address, Headers, Packet, Tables, Verdict,
+    Address, FlowQuery, Headers, Packet, Tables, Verdict,
     account::{Trail, drop_frame},
     arp,
-    deliver::{by_gateway, may_use, owns, unless},
+    deliver::{by_gateway, group_link, may_use, owns, unless},
     flow::{
         cache,
         fragment::{self, Owner},
-        quote::query_of,
+        quote::{query_of, query_quoted},
     },
     forward::forward,
     icmp_error, ndp, parse, query_flags,
     resolve::flow_hash,
+    shape,
 };
 use crate::{
-    abi::{NextHop, Nic, action_flags, next_hop_kind, nic_flags},
+    abi::{Nic, action_flags, link_flags, next_hop_kind, nic_flags, nic_protocol},
     reason::DropReason,
-    types::{LinkId, Mac, NicId, V4, V6, WireMac},
+    types::{LinkId, Mac, NicId, TableId, V4, V6, VnetId, WireMac},
     wire::{Ethernet, ethertype, protocol},
 };
 
@@ -56,6 +57,9 @@ pub fn outbound_cached<P: Packet, T: Tables>(
 ) -> Option<Verdict> {
     let id = tables.nic_of_interface(ifindex)?;
     let nic = tables.nic(id)?;
+    if let Some(verdict) = shape::queue(nic, ifindex) {
+        return Some(verdict);
+    }
     let ethernet = p.get::<Ethernet>(0)?;
     let from_guest = ethernet.src == WireMac::from(nic.mac);
     if !from_guest || ethernet.dst != WireMac::from(Mac::ROUTER) || p.has_vlan_tag() {
@@ -185,14 +189,19 @@ fn send_ip<P: Packet, T: Tables, A: Address>(
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     to_router?;
+    if answers_probe(tables, id, nic, headers) {
+        return Ok(Verdict::Pass);
+    }
     // Read before anything that it guards.
     let epoch = black_box(nic.epoch);
     check_guest(tables, id, nic, headers)?;
     if headers.is_later_fragment() {
         fragment::recall(tables, headers, Owner { slot: nic.slot, inbound: false })?;
     }
-    let mut query = query_of(p, headers)?;
-    let mut hop = next_nic(tables, id, nic, headers, trail)?;
+    let mut query = query_of(headers);
+    query_quoted(p, headers, &mut query)?;
+    let (target, mut hop) = next_nic(tables, id, nic, headers, trail)?;
+    query.target = target;
     let sender = Sender { id, nic, epoch };
     forward(p, tables, &sender, headers, &mut query, &mut hop, trail)
 }
@@ -203,6 +212,20 @@ pub(super) struct Sender<'a> {
     pub(super) nic: &'a Nic,
     /// Its epoch before anything was looked up.
     pub(super) epoch: u32,
+}
+
+/// Whether a packet is for the host that asks whether the NIC is healthy.
+#[inline(always)]
+fn answers_probe<T: Tables, A: Address>(
+    tables: &T,
+    id: NicId,
+    nic: &Nic,
+    headers: &Headers<A>,
+) -> bool {
+    nic.flags & nic_flags::PROBED != 0
+        && headers.protocol == protocol::TCP
+        && headers.dst.is_prober()
+        && owns(tables, id, nic, headers.src)
 }
 
 /// IP packets go to the virtual router and nowhere else.
@@ -231,7 +254,8 @@ fn check_guest<T: Tables, A: Address>(
     if headers.dst.is_link_local() {
         return Err(DropReason::NoRoute);
     }
-    if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, headers.src) {
+    let own = nic.flags & nic_flags::FORWARDING != 0 || owns(tables, id, nic, headers.src);
+    if !own && !floats(tables, id, nic, headers) {
         return Err(DropReason::SourceAddressSpoofed);
     }
     match headers.protocol {
@@ -242,14 +266,34 @@ fn check_guest<T: Tables, A: Address>(
     }
 }
 
-/// The NIC that a packet is handed to next, and how it gets there. What is decided on the way is kept as
+/// Whether a backend answers from the address of a frontend with floating IP.
+#[inline(always)]
+fn floats<T: Tables, A: Address>(tables: &T, id: NicId, nic: &Nic, headers: &Headers<A>) -> bool {
+    let query = FlowQuery {
+        local: headers.src,
+        remote: headers.dst,
+        ports: u32::from(headers.src_port) << 16 | u32::from(headers.dst_port),
+        nic_protocol: nic_protocol(id, headers.protocol),
+        slot: nic.slot,
+        table: TableId::NONE,
+        vnet: nic.vnet,
+        target: NicId::NONE,
+        flags: 0,
+        kind: 0,
+    };
+    A::floats(tables, &query) != 0
+}
+
+/// How a packet gets to the NIC that it is handed to next. What is decided on the way is kept as
 /// bits that are calculated and never branched on: the verifier follows all that comes after a branch once
 /// for each side.
-pub(super) struct Hop<'a> {
-    pub(super) target: NicId,
-    /// [`query_flags::NO_ACCESS`], [`LOWERS_HOP_LIMIT`] and [`FREE`].
+pub(super) struct Hop {
+    /// [`query_flags::NO_ACCESS`], [`query_flags::GLOBAL`], [`LOWERS_HOP_LIMIT`], [`FREE`] and [`TO_NIC`].
     flags: u32,
-    next: &'a NextHop,
+    /// The link that the packet leaves over; none inside the VNet.
+    pub(super) link: LinkId,
+    /// The other side's link.
+    pub(super) reverse: LinkId,
 }
 
 /// The packet goes from one appliance to another. Nothing makes a guest lower the hop limit of what it
@@ -257,26 +301,18 @@ pub(super) struct Hop<'a> {
 const LOWERS_HOP_LIMIT: u32 = action_flags::LOWER_HOP_LIMIT;
 /// The other side pays for the packet.
 const FREE: u32 = 1;
+/// The route names the NIC.
+const TO_NIC: u32 = 1 << 2;
+/// What the sender's policies and load balancers are told.
+const ASKED: u32 = query_flags::NO_ACCESS | query_flags::GLOBAL;
 
-const _: () = assert!(LOWERS_HOP_LIMIT | FREE | query_flags::NO_ACCESS == 11, "three bits");
+const _: () = assert!(LOWERS_HOP_LIMIT | FREE | TO_NIC | ASKED == 0b100_1111, "five bits");
 
-impl Hop<'_> {
-    /// The link that the packet leaves over; none inside the VNet.
-    #[inline(always)]
-    pub(super) const fn link(&self) -> LinkId {
-        self.next.link
-    }
-
-    /// The other side's link.
-    #[inline(always)]
-    pub(super) const fn reverse(&self) -> LinkId {
-        self.next.reverse
-    }
-
+impl Hop {
     /// The link to meter.
     #[inline(always)]
     pub(super) const fn billed(&self) -> LinkId {
-        unless(self.flags & FREE, self.next.link)
+        unless(self.flags & FREE, self.link)
     }
 
     /// Notes what depends on whether the NIC forwards the packet, or sends it from an address of its own
@@ -284,16 +320,15 @@ impl Hop<'_> {
     #[inline(always)]
     pub(super) fn settle<T: Tables>(&mut self, tables: &T, nic: &Nic, query_flags: u32) {
         let forwards = (!query_flags / query_flags::OWN) & (nic.flags / nic_flags::FORWARDING) & 1;
-        // Of the two kinds that get here only NIC has this bit.
-        let to_nic = u32::from(self.next.kind) / u32::from(next_hop_kind::NIC);
+        let to_nic = self.flags / TO_NIC & 1;
         self.flags |= (to_nic & forwards) * LOWERS_HOP_LIMIT;
-        self.flags |= (by_gateway(tables, nic, self.next.reverse) & forwards) * FREE;
+        self.flags |= (by_gateway(tables, nic, self.reverse) & forwards) * FREE;
     }
 
-    /// [`query_flags::NO_ACCESS`], or 0.
+    /// [`query_flags::NO_ACCESS`] and [`query_flags::GLOBAL`] as they apply.
     #[inline(always)]
-    pub(super) const fn no_access(&self) -> u32 {
-        self.flags & query_flags::NO_ACCESS
+    pub(super) const fn asked(&self) -> u32 {
+        self.flags & ASKED
     }
 
     /// What a cached action says about the hop besides.
@@ -305,20 +340,29 @@ impl Hop<'_> {
 
 /// Follows the effective routes of the NIC's subnet to a NIC.
 #[inline(always)]
-fn next_nic<'a, T: Tables, A: Address>(
-    tables: &'a T,
+fn next_nic<T: Tables, A: Address>(
+    tables: &T,
     id: NicId,
     nic: &Nic,
     headers: &Headers<A>,
     trail: &mut Trail,
-) -> Result<Hop<'a>, DropReason> {
+) -> Result<(NicId, Hop), DropReason> {
     let (target, by) = headers.dst.resolve(tables, nic.table, id, flow_hash(headers)).get()?;
     let next = tables.next_hop(by).ok_or(DropReason::Unconfigured)?;
-    trail.link = next.link;
-    let mut flags = 0;
-    if next.link.is_some() {
-        let link = tables.link(next.link).ok_or(DropReason::Unconfigured)?;
-        flags = may_use(link.flags)?;
+    let (mut link, mut reverse) = (next.link, next.reverse);
+    let peer = VnetId(next.target);
+    if next.kind == next_hop_kind::CONNECTED_GROUP && peer != nic.vnet {
+        let own = tables.vnet(nic.vnet).ok_or(DropReason::Unconfigured)?;
+        link = group_link(tables, own, peer)?;
+        reverse = group_link(tables, tables.vnet(peer).ok_or(DropReason::Unconfigured)?, nic.vnet)?;
     }
-    Ok(Hop { target, flags, next })
+    trail.link = link;
+    let kind = u32::from(next.kind);
+    // Of the kinds that get here only NIC has this bit alone.
+    let mut flags = (kind / u32::from(next_hop_kind::NIC) & !(kind >> 2) & 1) * TO_NIC;
+    if link.is_some() {
+        let link = tables.link(link).ok_or(DropReason::Unconfigured)?;
+        flags |= may_use(link.flags)? | (link.flags / link_flags::GLOBAL & 1) * query_flags::GLOBAL;
+    }
+    Ok((target, Hop { flags, link, reverse }))
 }

@@ -1,6 +1,6 @@
 //! Access to the bytes of one frame.
 
-use super::Family;
+use super::{Change, Family};
 use crate::wire::Wire;
 
 /// Bound of offsets that depend on the packet, as a mask that the verifier can follow: room for
@@ -25,6 +25,13 @@ pub trait Packet {
 
     /// A header in place.
     fn get_mut<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
+
+    /// A header in place at an offset that depends on the packet.
+    fn get_mut_at<T: Wire>(&mut self, offset: usize) -> Option<&mut T>;
+
+    /// Corrects the checksum at `offset` of TCP or UDP for a change of what it covers. Where the kernel or
+    /// the hardware is still to complete it, what is there is corrected so that it comes out right.
+    fn change_checksum(&mut self, offset: usize, change: Change) -> Option<()>;
 
     /// Makes the first `len` bytes readable where they may lie apart (TC); `None` if the frame is
     /// shorter.

@@ -5,7 +5,7 @@
 //!
 //! ESP and AH end the walk: rules know them as protocols, and what is behind them belongs to them.
 
-use super::{Address, OFFSET_MAX, Packet};
+use super::{Address, OFFSET_MAX, Packet, query_flags};
 use crate::{
     reason::DropReason,
     types::{V4, V6},
@@ -49,11 +49,29 @@ pub struct Headers<A> {
     pub len: u32,
 }
 
+impl<A: Address> Headers<A> {
+    /// The same, see [`super::Replace::ends`].
+    #[inline(always)]
+    pub(super) fn read_again<P: Packet>(&self, p: &P) -> Result<Self, DropReason> {
+        let (src, dst) = A::ends(p, (self.src, self.dst)).ok_or(DropReason::Malformed)?;
+        Ok(Self { src, dst, ..*self })
+    }
+}
+
 impl<A> Headers<A> {
     /// Whether this is a fragment with an offset, which carries no transport header.
     #[inline(always)]
     pub(super) const fn is_later_fragment(&self) -> bool {
         self.fragment & FRAGMENT_OFFSET != 0
+    }
+
+    /// [`query_flags::FRAGMENT`] and [`query_flags::LATER_FRAGMENT`] as they apply, calculated.
+    #[inline(always)]
+    pub(super) const fn fragment_flags(&self) -> u32 {
+        let any = (self.fragment as u32 + FRAGMENT as u32) / (FRAGMENT as u32 + 1);
+        let offset = (self.fragment & FRAGMENT_OFFSET) as u32;
+        let later = (offset + FRAGMENT_OFFSET as u32) / (FRAGMENT_OFFSET as u32 + 1);
+        any * query_flags::FRAGMENT | later * query_flags::LATER_FRAGMENT
     }
 
     /// Where a fragment belongs in its packet, in bytes.

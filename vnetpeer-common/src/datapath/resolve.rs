@@ -68,7 +68,7 @@ fn follow<T: Tables, A: Address>(
         next = tables.next_hop(by).ok_or(DropReason::Unconfigured)?;
     }
     let target = match next.kind {
-        next_hop_kind::VNET => {
+        next_hop_kind::VNET | next_hop_kind::CONNECTED_GROUP => {
             let vnet = tables.vnet(VnetId(next.target)).ok_or(DropReason::Unconfigured)?;
             let nic = destination.lookup_inline(tables, &vnet.endpoints).unwrap_or(0);
             if nic == 0 {
@@ -96,9 +96,16 @@ fn member<T: Tables>(tables: &T, next: &NextHop, flow: u32) -> Option<NextHopId>
 /// A hash of the packet's flow in which both directions are alike.
 #[inline(always)]
 pub(super) fn flow_hash<A: Address>(headers: &Headers<A>) -> u32 {
-    let (src, dst) = (u64::from(headers.src.hash()), u64::from(headers.dst.hash()));
-    let (from, to) = (u64::from(headers.src_port), u64::from(headers.dst_port));
-    let ports = (from + to) << 24 | (from ^ to) << 8 | u64::from(headers.protocol);
+    let ports = u32::from(headers.src_port) << 16 | u32::from(headers.dst_port);
+    symmetric_hash(headers.src, headers.dst, ports, headers.protocol)
+}
+
+/// A hash of two addresses, two ports in halves of a word, and a protocol, that is the same from both sides.
+#[inline(always)]
+pub(super) fn symmetric_hash<A: Address>(one: A, other: A, ports: u32, protocol: u8) -> u32 {
+    let (src, dst) = (u64::from(one.hash()), u64::from(other.hash()));
+    let (from, to) = (u64::from(ports >> 16), u64::from(ports & 0xffff));
+    let ports = (from + to) << 24 | (from ^ to) << 8 | u64::from(protocol);
     mix((src + dst) << 30 ^ (src ^ dst), ports)
 }
 

@@ -1,17 +1,20 @@
 //! The lookups and counters that the core needs, and nothing else.
 
 use super::{
-    Admission, Case, FlowQuery, LiveCached, LiveFlow, Opened, Resolved, admit, classify,
-    keep_fragment, lookup6, resolve,
+    Admission, Case, FlowQuery, Found, LiveCached, LiveFlow, Opened, Resolved, admit, arrive,
+    choose, classify, floats, keep_fragment, lookup6, resolve, turn,
 };
 use crate::{
     abi::{
-        Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
-        FlowsOpened, FragmentKey, Fragmented, Link, NextHop, Nic, Node4, Node6, Roots, Row,
-        RuleEntry, Vnet, Vtep,
+        Balancer, Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6,
+        FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, NextHop, Nic, Node4,
+        Node6, Roots, Row, RuleEntry, Vnet, Vtep,
     },
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
+    types::{
+        Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId,
+        VtepId,
+    },
 };
 
 /// Something that can be told as an event. Not a closure, which could not be inlined by force.
@@ -20,9 +23,9 @@ pub trait Describe {
     fn describe(self, event: &mut DropEvent);
 }
 
-/// The tables of one host. Lookups on the path of every packet are array-shaped; the three that are
-/// hashes ([`Tables::relation`], [`Tables::vtep_by_address`], [`Tables::owns_address`]) serve
-/// unusual packets only.
+/// The tables of one host. Lookups on the path of every packet are array-shaped; the four that are
+/// hashes ([`Tables::relation`], [`Tables::frontend`], [`Tables::vtep_by_address`],
+/// [`Tables::owns_address`]) serve unusual packets only.
 pub trait Tables: Sized {
     /// This host's settings.
     fn config(&self) -> Option<&Config>;
@@ -44,6 +47,10 @@ pub trait Tables: Sized {
     fn link(&self, id: LinkId) -> Option<&Link>;
     /// The link by which `vnet` is peered with `remote`.
     fn relation(&self, vnet: VnetId, remote: VnetId) -> Option<LinkId>;
+    /// The load balancing rule that takes certain packets to a frontend.
+    fn frontend(&self, key: FrontendKey) -> Option<BalancerId>;
+    /// A load balancing rule.
+    fn balancer(&self, id: BalancerId) -> Option<&Balancer>;
     /// A remote host.
     fn vtep(&self, id: VtepId) -> Option<&Vtep>;
     /// The remote host with this underlay address.
@@ -87,11 +94,61 @@ pub trait Tables: Sized {
     /// [`super::admit`] for IPv4. This and what follows the programs replace by calls of functions that the
     /// verifier checks once.
     fn admit4(&self, query: &FlowQuery<V4>) -> Admission {
-        admit(self, query)
+        admit(self, &mut { *query })
     }
     /// [`super::admit`] for IPv6.
     fn admit6(&self, query: &FlowQuery<V6>) -> Admission {
-        admit(self, query)
+        admit(self, &mut { *query })
+    }
+    /// [`super::choose`] for IPv4.
+    fn choose4(&self, query: &FlowQuery<V4>, kept: NicId) -> Found {
+        choose(self, query, kept)
+    }
+    /// [`super::arrive`] for IPv4.
+    fn arrive4(&self, query: &mut FlowQuery<V4>) -> Found {
+        arrive(self, query)
+    }
+    /// [`super::admit`] for IPv4, about the packet that was last asked about, after [`super::turn`].
+    fn readmit4(
+        &self,
+        query: &mut FlowQuery<V4>,
+        id: NicId,
+        flags: u32,
+        translated_by: BalancerId,
+    ) -> Admission {
+        match turn(self, query, id, flags, translated_by) {
+            Some(()) => admit(self, query),
+            None => Admission::refuse(DropReason::Unconfigured, RuleId::NONE),
+        }
+    }
+    /// [`super::choose`] for IPv6.
+    fn choose6(&self, query: &FlowQuery<V6>, kept: NicId) -> Found {
+        choose(self, query, kept)
+    }
+    /// [`super::arrive`] for IPv6.
+    fn arrive6(&self, query: &mut FlowQuery<V6>) -> Found {
+        arrive(self, query)
+    }
+    /// [`super::admit`] for IPv6, about the packet that was last asked about, after [`super::turn`].
+    fn readmit6(
+        &self,
+        query: &mut FlowQuery<V6>,
+        id: NicId,
+        flags: u32,
+        translated_by: BalancerId,
+    ) -> Admission {
+        match turn(self, query, id, flags, translated_by) {
+            Some(()) => admit(self, query),
+            None => Admission::refuse(DropReason::Unconfigured, RuleId::NONE),
+        }
+    }
+    /// [`super::floats`] for IPv4.
+    fn floats4(&self, query: &FlowQuery<V4>) -> u32 {
+        floats(self, query)
+    }
+    /// [`super::floats`] for IPv6.
+    fn floats6(&self, query: &FlowQuery<V6>) -> u32 {
+        floats(self, query)
     }
     /// [`super::keep_fragment`] for IPv4. The query is the one that was last asked by [`Tables::admit4`].
     fn keep_fragment4(&self, query: &FlowQuery<V4>, id: u32) {

@@ -6,13 +6,19 @@ use crate::{reason::DropReason, types::NicId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Not vnetpeer's: leave it to the host (underlay interfaces only).
+    /// Leave it to the host: not vnetpeer's (underlay interfaces), or for a packet socket of the agent
+    /// (what answers a health probe).
     Pass,
     /// Hand it to a workload of this host.
     Deliver(Delivery),
     /// It is encapsulated: send it to another host.
     Transmit(Transmission),
-    /// It is an answer: send it back out of the interface that it came from.
+    /// The NIC's limit comes first: send it, as it is, out of this interface.
+    Shape {
+        /// The NIC's [`crate::abi::Nic::shaper`].
+        ifindex: u32,
+    },
+    /// It is an answer: send it back out of the workload's interface.
     Reply,
     /// Drop it. It is counted already.
     Drop(DropReason),

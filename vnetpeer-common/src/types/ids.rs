@@ -60,6 +60,10 @@ id!(
     RuleId
 );
 id!(
+    /// A load balancing rule. It fits in 16 bits.
+    BalancerId
+);
+id!(
     /// An entry of the next-hop array.
     NextHopId
 );

@@ -5,5 +5,5 @@ mod ids;
 mod mac;
 
 pub use addr::{Addr, V4, V6};
-pub use ids::{LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId};
+pub use ids::{BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId};
 pub use mac::{Mac, WireMac};

@@ -1,10 +1,16 @@
 //! What agents and clients say to each other: JSON over HTTP/1.1 on a unix socket.
 
+mod limit;
+mod permission;
+mod probe;
+
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use self::permission::{AuditQuery, Head, NicQuery, PermissionQuery, PermissionReply};
+pub use self::{limit::LimitStatus, probe::ProbeStatus};
 use crate::topology::{
     facts::NetworkFacts,
     model::Direction,
@@ -40,6 +46,9 @@ pub struct AgentStatus {
     pub interfaces: Vec<InterfaceStatus>,
     /// Interfaces of the document that the host does not have.
     pub missing_interfaces: Vec<String>,
+    /// Limits of the NICs.
+    #[serde(default)]
+    pub limits: Vec<LimitStatus>,
     /// The other hosts.
     pub vteps: Vec<VtepStatus>,
     /// Fill of the maps.
@@ -52,6 +61,9 @@ pub struct AgentStatus {
     /// The gateways of this host that exchange routes with a routing daemon.
     #[serde(default)]
     pub gateways: Vec<GatewayStatus>,
+    /// The backends of this host that health probes ask.
+    #[serde(default)]
+    pub probes: Vec<ProbeStatus>,
     /// Differences between kernel and document that the last check found and mended.
     pub drift_mended: u64,
     /// Why the last attempt to put the document in force failed; null if it did not.
@@ -68,7 +80,7 @@ pub struct InterfaceStatus {
     pub name: String,
     /// Kernel index.
     pub ifindex: u32,
-    /// `workload` or `underlay`.
+    /// `workload`, `shaper` (behind the queue that limits a workload) or `underlay`.
     pub role: String,
     /// `tc` or `xdp`.
     pub mode: String,
@@ -333,9 +345,10 @@ pub struct ApplyRequest {
     /// the document was made without that one's changes; null: take it all the same.
     #[serde(default)]
     pub expected_serial: Option<u64>,
-    /// The one write of a peering object that the document comes from; null: it is written whole.
+    /// The writes of peering objects that the document comes from, in their order; none: it is written
+    /// whole.
     #[serde(default)]
-    pub operation: Option<PeeringWrite>,
+    pub operations: Vec<PeeringWrite>,
 }
 
 /// Answer to `POST /v1/prepare`: the agent has judged the document and holds it.

@@ -14,11 +14,17 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::net::UnixStream;
+use vnetpeer_metering::record as usage;
+
+use super::audit::{self, Report};
+use crate::permission::access::is_denial;
 
 use super::api::{
-    AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, ErrorReply, FlowList,
-    FlowQuery, HeldDocument, LinkMeter, NicDrops, PrepareReply, RuleHits,
+    AgentStatus, ApplyReply, ApplyRequest, AuditQuery, DeploymentView, DropRecord, ErrorReply,
+    FlowList, FlowQuery, Head, HeldDocument, LinkMeter, NicDrops, NicQuery, PermissionQuery,
+    PermissionReply, PrepareReply, RuleHits,
 };
 
 /// Why an agent gave no answer.
@@ -59,6 +65,23 @@ pub enum ClientError {
     Refused(ErrorReply),
 }
 
+impl ClientError {
+    /// Whether an agent denied something, or the kernel the connection to it.
+    pub fn is_denied(&self) -> bool {
+        let by_kernel = matches!(self, Self::Connect { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied);
+        by_kernel || self.denial().is_some()
+    }
+
+    /// The answer of an agent that denied something.
+    pub fn denial(&self) -> Option<&ErrorReply> {
+        match self {
+            Self::Refused(reply) if is_denial(&reply.code) => Some(reply),
+            _ => None,
+        }
+    }
+}
+
 /// A client of one agent.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -84,6 +107,18 @@ impl Client {
     /// Meters of all links as counted on the agent's host.
     pub async fn meters(&self) -> Result<Vec<LinkMeter>, ClientError> {
         self.get("/v1/meters").await
+    }
+
+    /// What the links of the agent's host carried from `since` to before `until` (seconds since 1970). The
+    /// agent reads its meters first, so this is up to now; records of windows that go on are open.
+    pub async fn usage(&self, since: i64, until: i64) -> Result<Vec<usage::Record>, ClientError> {
+        self.get(&format!("/v1/usage?since={since}&until={until}")).await
+    }
+
+    /// The page for Prometheus.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let (_, page) = self.exchange(Method::GET, "/metrics", Vec::new()).await?;
+        Ok(String::from_utf8_lossy(&page).into_owned())
     }
 
     /// Drops by NIC and reason on the agent's host.
@@ -130,6 +165,49 @@ impl Client {
     /// Lets the agent forget what it holds.
     pub async fn abandon(&self, held: HeldDocument) -> Result<(), ClientError> {
         self.call(Method::POST, "/v1/abandon", Some(&held)).await
+    }
+
+    /// What a write begins with, for those who cannot read the whole deployment.
+    pub async fn head(&self) -> Result<Head, ClientError> {
+        self.get("/v1/head").await
+    }
+
+    /// Whether somebody may do something.
+    pub async fn permission(
+        &self,
+        query: &PermissionQuery,
+    ) -> Result<PermissionReply, ClientError> {
+        self.call(Method::POST, "/v1/permissions", Some(query)).await
+    }
+
+    /// The effective routes of a NIC, as Azure tells them.
+    pub async fn effective_routes(&self, query: &NicQuery) -> Result<Value, ClientError> {
+        self.call(Method::POST, "/v1/effective-routes", Some(query)).await
+    }
+
+    /// The effective security rules of a NIC, as Azure tells them.
+    pub async fn effective_groups(&self, query: &NicQuery) -> Result<Value, ClientError> {
+        self.call(Method::POST, "/v1/effective-nsg", Some(query)).await
+    }
+
+    /// The roles, in ARM's shape.
+    pub async fn roles(&self) -> Result<Vec<Value>, ClientError> {
+        self.get("/v1/roles").await
+    }
+
+    /// The role assignments, in ARM's shape.
+    pub async fn role_assignments(&self) -> Result<Vec<Value>, ClientError> {
+        self.get("/v1/role-assignments").await
+    }
+
+    /// Records of the host's audit log.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<audit::Record>, ClientError> {
+        self.call(Method::POST, "/v1/audit", Some(query)).await
+    }
+
+    /// Whether the host's audit log is whole.
+    pub async fn verify_audit(&self) -> Result<Report, ClientError> {
+        self.get("/v1/audit/verify").await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

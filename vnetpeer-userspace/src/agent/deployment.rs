@@ -118,8 +118,12 @@ impl Deployment {
             parse(&request.source, &request.document)?
         };
         let base = request.base.as_ref().unwrap_or(&self.stored.state);
-        let state = match &request.operation {
-            Some(write) => state::operate(base, &topology, write)?,
+        let mut writes = request.operations.iter();
+        let state = match writes.next() {
+            Some(first) => {
+                let state = state::operate(base, &topology, first)?;
+                writes.try_fold(state, |state, write| state::operate(&state, &topology, write))?
+            }
             None => state::advance(base, &topology)?,
         };
         let stored = Stored {

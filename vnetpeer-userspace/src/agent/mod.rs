@@ -4,44 +4,61 @@
 //! - [`reconcile`]: facts → compile → plan → operations → attachments.
 //! - [`task`]: the one task that owns the dataplane; everything else sends it commands.
 //! - [`sweep`] and [`aging`]: ends flows that were idle for too long; [`flow_list`] lists them.
+//! - [`meter`]: what the links carried, recorded for billing.
 //! - [`exchange`]: facts that agents tell each other; [`gateway`]: routing daemons beside gateways.
+//! - [`access`], [`peer`]: who may read what; [`audit`]: what was done, and by whom.
 //! - [`server`], [`client`], [`api`]: the socket of the host; [`rollout`] speaks to all hosts.
 //!
 //! Stopping or killing the agent leaves packets flowing: maps and links are pinned.
 
+pub mod access;
 pub mod aging;
 pub mod api;
+pub mod audit;
 pub mod client;
 pub mod deployment;
 pub mod events;
 pub mod exchange;
 pub mod flow_list;
 pub mod gateway;
+pub mod health;
 mod kept;
+pub mod meter;
+pub mod peer;
 pub mod reconcile;
 pub mod rollout;
 pub mod server;
+mod shapers;
 pub mod sweep;
 pub mod task;
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use sd_notify::NotifyState;
 use tokio::{
-    net::UnixListener,
+    net::{TcpListener, UnixListener},
     signal::unix::{SignalKind, signal},
+    task::JoinHandle,
 };
 
 use self::{
+    audit::Log,
     deployment::{Deployment, DeploymentError},
+    meter::{MeterError, Meters, sampler},
     reconcile::{ReconcileError, Reconciler},
     task::Task,
 };
 use crate::{
-    dataplane::{Dataplane, LoadError, LoadOptions},
+    dataplane::{
+        Dataplane, LoadError, LoadOptions,
+        shaper::{self, ShaperError},
+    },
     document::Problems,
 };
 
@@ -51,6 +68,9 @@ pub const DEFAULT_SOCKET: &str = "/run/vnetpeer/agent.sock";
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/vnetpeer";
 /// Where maps and links are pinned if nothing else is said.
 pub const DEFAULT_PIN_DIR: &str = "/sys/fs/bpf/vnetpeer/agent";
+
+/// After the programs are off, how long a packet may still be on its way through one.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// How an agent is started.
 #[derive(Clone, Debug)]
@@ -71,6 +91,12 @@ pub struct Settings {
     pub sizes: LoadOptions,
     /// The port that the agents of a deployment ask each other on.
     pub exchange_port: u16,
+    /// Between two readings of the meters.
+    pub meter_interval: Duration,
+    /// How many days of usage are kept.
+    pub meter_keep_days: u32,
+    /// Where Prometheus may ask.
+    pub metrics: Option<SocketAddr>,
     /// Network namespaces of gateways, instead of what the document says.
     pub gateway_namespaces: gateway::Namespaces,
 }
@@ -91,6 +117,12 @@ pub enum AgentError {
     /// The first reconciliation failed.
     #[error(transparent)]
     Reconcile(#[from] ReconcileError),
+    /// Usage cannot be recorded.
+    #[error(transparent)]
+    Meter(#[from] MeterError),
+    /// The queues that limit NICs cannot be removed.
+    #[error(transparent)]
+    Shaper(#[from] ShaperError),
     /// Another agent answers on the socket.
     #[error("another agent answers on {path}; stop it first, or choose another --socket")]
     SocketTaken {
@@ -115,15 +147,28 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let deployment = Deployment::open(&settings.file, &settings.state_dir)?;
     let listener = listen(&settings.socket).await?;
     let dataplane = Dataplane::open_with(&settings.pin_dir, &settings.sizes)?;
-    let reconciler = Reconciler::new(dataplane, settings.host.clone())?;
-    let mut task = Task::new(reconciler, deployment, settings)?;
+    let (state_dir, pin_dir) = (&settings.state_dir, &settings.pin_dir);
+    let days = settings.meter_keep_days;
+    let meters = Meters::open(&settings.host, state_dir, pin_dir, days, &dataplane)?;
+    let meters = Arc::new(meters);
+    let reconciler = Reconciler::new(dataplane, settings.host.clone(), &settings.pin_dir)?;
+    let reconciler = reconciler.with_meters(Arc::clone(&meters));
+    let audit = open_audit(settings)?;
+    let mut task = Task::new(reconciler, deployment, settings, Arc::clone(&audit))?;
     task.reconcile().await?;
     task.watch_events();
+    let guard = server::Guard::new(task.in_force(), audit, settings.host.clone());
     let (commands, running) = task.spawn();
-    let server = tokio::spawn(server::serve(listener, commands));
+    let sampler = tokio::spawn(sampler::run(Arc::clone(&meters), settings.meter_interval));
+    let metrics = settings.metrics.map(|address| metrics_listener(address)).transpose()?;
+    let sources = server::Context::new(commands, Arc::clone(&meters));
+    let metrics = metrics.map(|it| tokio::spawn(server::serve_metrics(it, sources.clone())));
+    let server = tokio::spawn(server::serve(listener, sources, guard));
     ready();
     wait_for_signal(&settings.socket).await?;
     server.abort();
+    metrics.inspect(JoinHandle::abort);
+    sampler.abort();
     running.abort();
     remove_socket(&settings.socket);
     if settings.detach_on_exit {
@@ -132,9 +177,25 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
             path: settings.pin_dir.clone(),
             source,
         })?;
+        shaper::remove_all(&settings.pin_dir).await?;
+        // Programs that were running have ended; the meters live as long as they are open here.
+        tokio::time::sleep(GRACE).await;
+        meters.finish()?;
         tracing::info!("took the dataplane off");
+    } else {
+        // What cannot be read now the next agent reads.
+        let _ = meters.sample();
     }
     Ok(())
+}
+
+fn open_audit(settings: &Settings) -> Result<Arc<Log>, AgentError> {
+    let log = Log::open(&settings.state_dir, &settings.host);
+    log.map(Arc::new).map_err(|source| AgentError::Io {
+        what: "cannot open the audit log in",
+        path: settings.state_dir.clone(),
+        source,
+    })
 }
 
 /// Tells the service manager, if there is one.
@@ -160,7 +221,7 @@ async fn wait_for_signal(socket: &Path) -> Result<(), AgentError> {
     Ok(())
 }
 
-/// Binds the socket, readable by its owner only. A socket that nobody answers on is a leftover.
+/// Binds the socket, for its owner only until the document in force says who may do what. A socket that nobody answers on is a leftover.
 async fn listen(path: &Path) -> Result<UnixListener, AgentError> {
     let failed = |what| move |source| AgentError::Io { what, path: path.to_owned(), source };
     if let Some(parent) = path.parent() {
@@ -174,6 +235,18 @@ async fn listen(path: &Path) -> Result<UnixListener, AgentError> {
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(path, owner_only).map_err(failed("cannot protect"))?;
     Ok(listener)
+}
+
+/// Listens for Prometheus.
+fn metrics_listener(address: SocketAddr) -> Result<TcpListener, AgentError> {
+    let failed = |source| AgentError::Io {
+        what: "cannot serve metrics on",
+        path: address.to_string().into(),
+        source,
+    };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    TcpListener::from_std(listener).map_err(failed)
 }
 
 fn remove_socket(path: &Path) {

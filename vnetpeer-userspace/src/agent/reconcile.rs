@@ -4,20 +4,29 @@
 //! whatever happened before. Programs go on an interface only after the maps are filled, so at first
 //! start nothing is forwarded before policy is in place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
-use super::api::{InterfaceStatus, MapStatus, VtepStatus};
+use super::{
+    api::{InterfaceStatus, LimitStatus, MapStatus, VtepStatus},
+    meter::{MeterError, Meters},
+    shapers::Limits,
+};
 use crate::{
     dataplane::{
         Dataplane,
         attach::{AttachError, Attachment, Role},
         maps::MapOpError,
         probe::{self, ProbeError},
+        shaper::ShaperError,
     },
     topology::{
         compile::compile,
         desired::Desired,
-        facts::{HostFacts, NetworkFacts, VtepFacts},
+        facts::{Hook, HostFacts, NetworkFacts, VtepFacts},
         model::{ResourceId, Topology},
         network::NetworkError,
         plan::{Observed, Op, PlanError, plan},
@@ -48,6 +57,20 @@ pub enum ReconcileError {
     /// A program could not be attached.
     #[error("a program is not where it should be")]
     Attach(#[from] AttachError),
+    /// Usage cannot be recorded: what would be carried is not carried.
+    #[error("the usage of a link cannot be recorded")]
+    Meter(#[from] MeterError),
+    /// A queue that limits nobody any more could not be removed.
+    #[error("a queue is where it should not be")]
+    Shaper(#[from] ShaperError),
+    /// A limit is not kept.
+    #[error("the limit of {nic} is not kept: {error}")]
+    Limit {
+        /// The NIC.
+        nic: String,
+        /// Why.
+        error: String,
+    },
 }
 
 /// The dataplane and what is known about it.
@@ -60,11 +83,13 @@ pub struct Reconciler {
     desired: Desired,
     facts: HostFacts,
     down: BTreeSet<ResourceId>,
+    limits: Limits,
+    meters: Option<Arc<Meters>>,
 }
 
 impl Reconciler {
-    /// Takes over a dataplane as it is.
-    pub fn new(dataplane: Dataplane, host: String) -> Result<Self, ReconcileError> {
+    /// Takes over a dataplane as it is. `pin_dir` is where it is pinned.
+    pub fn new(dataplane: Dataplane, host: String, pin_dir: &Path) -> Result<Self, ReconcileError> {
         let observed = observe(&dataplane)?;
         Ok(Self {
             dataplane,
@@ -75,7 +100,20 @@ impl Reconciler {
             desired: Desired::default(),
             facts: HostFacts::default(),
             down: BTreeSet::new(),
+            limits: Limits::new(pin_dir),
+            meters: None,
         })
+    }
+
+    /// Has usage recorded.
+    #[must_use]
+    pub fn with_meters(self, meters: Arc<Meters>) -> Self {
+        Self { meters: Some(meters), ..self }
+    }
+
+    /// Who records usage.
+    pub fn meters(&self) -> Option<&Arc<Meters>> {
+        self.meters.as_ref()
     }
 
     /// Puts a topology in force and returns how many map operations it took. `network` tells what is known
@@ -93,12 +131,18 @@ impl Reconciler {
             facts.datapath = self.dataplane.facts;
             let down = facts.network.down;
             facts.network = network(&down);
+            self.limits.prepare(netlink, topology, &self.host, &mut facts).await?;
+            self.attach_exits()?;
             let desired = compile(topology, state, &self.host, &facts)?;
             operations += self.execute(&desired)?;
+            if let Some(meters) = &self.meters {
+                meters.in_force(desired.links.keys().copied());
+            }
             self.desired = desired;
             self.facts = facts;
             self.down = down;
             match self.attach(topology) {
+                Ok(()) if self.limits.clean(netlink, &self.facts).await? => {}
                 Ok(()) => break,
                 Err(AttachError::NoNativeXdp { interface }) => {
                     tracing::warn!(interface, "no native XDP; TC handles the interface");
@@ -125,6 +169,10 @@ impl Reconciler {
 
     fn execute(&mut self, desired: &Desired) -> Result<usize, ReconcileError> {
         let plan = plan(desired, &self.observed)?;
+        if let Some(meters) = &self.meters {
+            let installed = self.observed.links.keys().map(|id| id.0).collect();
+            meters.prepare(&installed, desired.links.keys().copied(), &cleared(&plan.ops))?;
+        }
         for op in &plan.ops {
             if let Err(error) = self.dataplane.maps.execute(op) {
                 self.observed = observe(&self.dataplane)?.remember(&self.observed);
@@ -148,6 +196,25 @@ impl Reconciler {
         Ok(())
     }
 
+    /// The one exception to programs after maps: nothing comes in behind a queue before the maps name it,
+    /// and what comes then must find the program.
+    fn attach_exits(&mut self) -> Result<(), AttachError> {
+        for exit in self.exits() {
+            if !self.attached.contains(&exit) {
+                self.dataplane.attach(&exit)?;
+                self.attached.insert(exit);
+            }
+        }
+        Ok(())
+    }
+
+    fn exits(&self) -> Vec<Attachment> {
+        let exits = self.limits.exits();
+        exits
+            .map(|(name, ifindex)| Attachment::new(ifindex, &name, Role::Shaper, Hook::Tc))
+            .collect()
+    }
+
     fn wanted(&self, topology: &Topology) -> BTreeSet<Attachment> {
         let underlay = topology.hosts.iter().find(|host| host.name == self.host);
         let underlay = underlay.map(|host| host.underlay_interface.as_str());
@@ -159,6 +226,7 @@ impl Reconciler {
                 let role = if is_underlay { Role::Underlay } else { Role::Workload };
                 Attachment::new(facts.ifindex, name, role, facts.hook)
             })
+            .chain(self.exits())
             .collect()
     }
 
@@ -192,7 +260,12 @@ impl Reconciler {
         let status = |it: &Attachment| InterfaceStatus {
             name: it.name.clone(),
             ifindex: it.ifindex,
-            role: if it.role == Role::Underlay { "underlay" } else { "workload" }.to_owned(),
+            role: match it.role {
+                Role::Workload => "workload",
+                Role::Shaper => "shaper",
+                Role::Underlay => "underlay",
+            }
+            .to_owned(),
             mode: if it.xdp { "xdp" } else { "tc" }.to_owned(),
             programs: it
                 .xdp_program()
@@ -202,6 +275,24 @@ impl Reconciler {
                 .collect(),
         };
         self.attached.iter().map(status).collect()
+    }
+
+    /// The limits of this host's NICs.
+    pub fn limits(&self) -> &[LimitStatus] {
+        self.limits.status()
+    }
+
+    /// A limit that is not kept.
+    pub fn broken_limit(&self) -> Option<ReconcileError> {
+        self.limits().iter().find_map(|it| {
+            let (nic, error) = (it.network_interface.clone(), it.last_error.clone()?);
+            Some(ReconcileError::Limit { nic, error })
+        })
+    }
+
+    /// Whether the host still limits its NICs as it should.
+    pub async fn keeps_limits(&self, netlink: &Handle, topology: &Topology) -> bool {
+        self.limits.hold(netlink, topology, &self.host, &self.facts).await
     }
 
     /// Interfaces of the document that the host does not have.
@@ -246,6 +337,12 @@ impl Reconciler {
             })
             .collect()
     }
+}
+
+/// Numbers of the meters that a plan sets to zero.
+fn cleared(ops: &[Op]) -> BTreeSet<u32> {
+    let one = |op: &Op| if let Op::ZeroMeter { id } = op { Some(id.0) } else { None };
+    ops.iter().filter_map(one).collect()
 }
 
 fn observe(dataplane: &Dataplane) -> Result<Observed, ReconcileError> {

@@ -37,6 +37,9 @@ pub enum RolloutError {
          changed by this one, try again"
     )]
     InProgress,
+    /// Some of it is not permitted, so no host has it.
+    #[error("{0}")]
+    Denied(String),
     /// An agent refused it, so no host has it.
     #[error("nothing was changed:\n{}", .0.join("\n"))]
     Refused(Vec<String>),
@@ -53,9 +56,10 @@ pub struct Proposal {
     /// The document.
     pub document: String,
     /// What all hosts continue from.
-    pub base: State,
-    /// The one write of a peering object that the document comes from; none: it is written whole.
-    pub operation: Option<PeeringWrite>,
+    pub base: Option<State>,
+    /// The writes of peering objects that the document comes from, in their order; none: it is written
+    /// whole.
+    pub operations: Vec<PeeringWrite>,
 }
 
 /// The newest deployment that an agent has. Agents must give out the same numbers, so everybody
@@ -71,6 +75,30 @@ pub async fn newest(clients: &[Client]) -> Result<DeploymentView, RolloutError> 
     newest.ok_or(RolloutError::NoAgent)
 }
 
+/// Puts a whole document in force on all hosts. It can be done by those too who cannot read what is in
+/// force: then every host continues from what it has itself.
+pub async fn roll_out_whole(
+    clients: &[Client],
+    source: &str,
+    document: &str,
+) -> Result<Vec<ApplyReply>, RolloutError> {
+    let proposal = |base| Proposal {
+        source: source.to_owned(),
+        document: document.to_owned(),
+        base,
+        operations: Vec::new(),
+    };
+    match roll_out(clients, |newest| Ok(Some(proposal(Some(newest.state))))).await {
+        Err(RolloutError::Unknown(error)) if error.denial().is_some() => {}
+        result => return result,
+    }
+    let mut serial = 0;
+    for head in join_all(clients.iter().map(Client::head)).await {
+        serial = serial.max(head?.serial);
+    }
+    attempt(clients, &request(proposal(None), serial)).await
+}
+
 /// Puts in force on all hosts what `propose` makes of the newest deployment; nothing if it has nothing
 /// to change. It is asked again if another rollout came first.
 pub async fn roll_out<E: From<RolloutError>>(
@@ -82,18 +110,21 @@ pub async fn roll_out<E: From<RolloutError>>(
         let newest = newest(clients).await?;
         let serial = newest.serial;
         let Some(proposal) = propose(newest)? else { return Ok(Vec::new()) };
-        let request = ApplyRequest {
-            source: proposal.source,
-            document: proposal.document,
-            base: Some(proposal.base),
-            serial: Some(serial + 1),
-            expected_serial: Some(serial),
-            operation: proposal.operation,
-        };
-        match attempt(clients, &request).await {
+        match attempt(clients, &request(proposal, serial)).await {
             Err(RolloutError::InProgress) if Instant::now() < deadline => pause().await,
             result => return Ok(result?),
         }
+    }
+}
+
+fn request(proposal: Proposal, serial: u64) -> ApplyRequest {
+    ApplyRequest {
+        source: proposal.source,
+        document: proposal.document,
+        base: proposal.base,
+        serial: Some(serial + 1),
+        expected_serial: Some(serial),
+        operations: proposal.operations,
     }
 }
 
@@ -122,6 +153,10 @@ async fn attempt(
     }
     // An agent that cannot be told forgets what it holds after a while.
     let _ = join_all(held.iter().map(|(client, held)| client.abandon(*held))).await;
+    // All hosts have the same permissions, so one of them tells what is denied.
+    if let Some(denial) = failures.iter().find_map(|(_, error)| error.denial()) {
+        return Err(RolloutError::Denied(denial.message.clone()));
+    }
     let only_busy = failures.iter().all(|(_, error)| is_in_progress(error));
     Err(if only_busy { RolloutError::InProgress } else { RolloutError::Refused(lines(failures)) })
 }

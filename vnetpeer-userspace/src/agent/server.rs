@@ -1,47 +1,93 @@
 //! The agent's side of the socket.
 
-use std::fmt::Display;
+mod effective;
+mod guard;
+mod reading;
+mod usage;
+
+use std::{fmt::Display, sync::Arc};
 
 use axum::{
-    Json, Router,
-    extract::State,
+    Extension, Json, Router,
+    extract::{ConnectInfo, State},
     http::StatusCode,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use tokio::{
-    net::UnixListener,
+    net::{TcpListener, UnixListener},
     sync::{mpsc, oneshot},
 };
 
 use super::{
+    access::told,
     api::{ANOTHER_OPERATION_IN_PROGRESS, ApplyRequest, ErrorReply, FlowQuery, HeldDocument},
     deployment::DeploymentError,
+    meter::Meters,
+    peer::Peer,
     task::{ApplyError, Command, chain},
 };
+use crate::permission::access::{
+    AUTHORIZATION_FAILED, Denial, INVALID_AUTHENTICATION_TOKEN_TENANT,
+};
+pub use guard::Guard;
 
+/// Who answers.
 #[derive(Clone)]
-struct Context {
+pub struct Context {
     commands: mpsc::Sender<Command>,
+    meters: Arc<Meters>,
 }
 
-/// Answers requests until the task ends.
-pub async fn serve(listener: UnixListener, commands: mpsc::Sender<Command>) {
+impl Context {
+    /// The task and the meters.
+    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>) -> Self {
+        Self { commands, meters }
+    }
+}
+
+/// Answers requests until the task ends, as far as the guard lets them pass.
+pub async fn serve(listener: UnixListener, context: Context, guard: Guard) {
+    let reading = Router::new()
+        .route("/v1/head", get(reading::head))
+        .route("/v1/permissions", post(reading::permission))
+        .route("/v1/roles", get(reading::roles))
+        .route("/v1/role-assignments", get(reading::assignments))
+        .route("/v1/audit", post(reading::audit))
+        .route("/v1/audit/verify", get(reading::verify))
+        .with_state(guard.clone());
     let router = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/meters", get(meters))
+        .route("/v1/usage", get(usage::usage))
+        .route("/metrics", get(usage::metrics))
         .route("/v1/drops", get(drops))
         .route("/v1/events", get(events))
         .route("/v1/flows", post(flows))
         .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
+        .route("/v1/effective-routes", post(effective::routes))
+        .route("/v1/effective-nsg", post(effective::groups))
         .route("/v1/apply", post(apply))
         .route("/v1/prepare", post(prepare))
         .route("/v1/commit", post(commit))
         .route("/v1/abandon", post(abandon))
-        .with_state(Context { commands });
-    if let Err(error) = axum::serve(listener, router).await {
+        .with_state(context)
+        .merge(reading)
+        .layer(Extension(guard.clone()))
+        .layer(from_fn_with_state(guard, guard::check));
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    if let Err(error) = axum::serve(listener, service).await {
         tracing::error!(%error, "the socket is closed");
+    }
+}
+
+/// Answers Prometheus and nobody else.
+pub async fn serve_metrics(listener: TcpListener, context: Context) {
+    let router = Router::new().route("/metrics", get(usage::metrics)).with_state(context);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "metrics are no longer served");
     }
 }
 
@@ -57,6 +103,19 @@ impl Failure {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         Self { status, code: "InternalError", message: error.to_string() }
     }
+
+    fn bad_request(code: &'static str, message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, message }
+    }
+
+    fn denied(denials: &[Denial]) -> Self {
+        let code = denials.first().map_or(AUTHORIZATION_FAILED, |it| it.code);
+        let status = match code {
+            INVALID_AUTHENTICATION_TOKEN_TENANT => StatusCode::UNAUTHORIZED,
+            _ => StatusCode::FORBIDDEN,
+        };
+        Self { status, code, message: told(denials) }
+    }
 }
 
 impl From<ApplyError> for Failure {
@@ -69,7 +128,13 @@ impl From<ApplyError> for Failure {
                 let code = error.code().unwrap_or("InvalidState");
                 (StatusCode::BAD_REQUEST, code, chain(&error))
             }
-            error @ (ApplyError::InProgress { .. } | ApplyError::TicketUnknown { .. }) => {
+            ApplyError::Denied(denials) => return Self::denied(&denials),
+            error @ ApplyError::NotRecorded(_) => {
+                (StatusCode::INSUFFICIENT_STORAGE, "AuditLogNotWritten", chain(&error))
+            }
+            error @ (ApplyError::InProgress { .. }
+            | ApplyError::TicketUnknown { .. }
+            | ApplyError::BaseDiffers { .. }) => {
                 (StatusCode::CONFLICT, ANOTHER_OPERATION_IN_PROGRESS, chain(&error))
             }
             error => return Self::internal(chain(&error)),
@@ -138,32 +203,36 @@ async fn deployment(State(context): State<Context>) -> Result<Response, Failure>
 
 async fn apply(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Json(request): Json<ApplyRequest>,
 ) -> Result<Response, Failure> {
-    let result = ask(&context, |reply| Command::Apply(Box::new(request), reply)).await?;
+    let result = ask(&context, |reply| Command::Apply(Box::new(request), peer, reply)).await?;
     Ok(Json(result?).into_response())
 }
 
 async fn prepare(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Json(request): Json<ApplyRequest>,
 ) -> Result<Response, Failure> {
-    let result = ask(&context, |reply| Command::Prepare(Box::new(request), reply)).await?;
+    let result = ask(&context, |reply| Command::Prepare(Box::new(request), peer, reply)).await?;
     Ok(Json(result?).into_response())
 }
 
 async fn commit(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Json(held): Json<HeldDocument>,
 ) -> Result<Response, Failure> {
-    let result = ask(&context, |reply| Command::Commit(held, reply)).await?;
+    let result = ask(&context, |reply| Command::Commit(held, peer, reply)).await?;
     Ok(Json(result?).into_response())
 }
 
 async fn abandon(
     State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Json(held): Json<HeldDocument>,
 ) -> Result<Response, Failure> {
-    ask(&context, |reply| Command::Abandon(held, reply)).await?;
+    ask(&context, |reply| Command::Abandon(held, peer, reply)).await?;
     Ok(Json(()).into_response())
 }

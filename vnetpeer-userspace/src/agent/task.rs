@@ -3,28 +3,36 @@
 //! it.
 
 mod apply;
+mod authorize;
 mod facts;
 mod views;
 
-use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, fs, io, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc,
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use rtnetlink::{Handle, MulticastGroup, new_multicast_connection};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 
 use self::{apply::Held, facts::Knowledge};
 use super::{
-    AgentError, Settings, aging,
+    AgentError, Settings,
+    access::told,
+    aging,
     api::{
         AgentStatus, ApplyReply, ApplyRequest, DeploymentView, DropRecord, FlowList, FlowQuery,
         HeldDocument, LinkMeter, NicDrops, PrepareReply, RuleHits,
     },
+    audit::Log,
     deployment::{Deployment, DeploymentError},
     events::Events,
+    peer::Peer,
     reconcile::{ReconcileError, Reconciler},
     sweep::{SWEEP_INTERVAL, Sweeper},
 };
@@ -33,7 +41,8 @@ use crate::{
         flows::{FlowError, FlowMaps},
         maps::MapOpError,
     },
-    topology::model::ResourceId,
+    permission::access::Denial,
+    topology::{model::ResourceId, network::NetworkError},
 };
 
 /// Between two comparisons of the kernel with the document.
@@ -62,6 +71,23 @@ pub enum ApplyError {
         /// The host's name.
         host: String,
     },
+    /// Some of what the document does is not permitted.
+    #[error("{}", told(.0))]
+    Denied(Vec<Denial>),
+    /// The audit log cannot be written.
+    #[error("nothing was changed, because it cannot be recorded; make room in the state directory")]
+    NotRecorded(#[source] io::Error),
+    /// What was sent along is not what this host has.
+    #[error(
+        "{host} has other numbers or another serial than the document was made from; try again, or let root apply the document"
+    )]
+    BaseDiffers {
+        /// The host's name.
+        host: String,
+    },
+    /// The document's network cannot be numbered.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The agent holds no document by that ticket.
     #[error("{host} does not hold this document any more; apply it again")]
     TicketUnknown {
@@ -73,13 +99,13 @@ pub enum ApplyError {
 /// What the task can be asked.
 pub enum Command {
     /// Put a document in force.
-    Apply(Box<ApplyRequest>, oneshot::Sender<Result<ApplyReply, ApplyError>>),
+    Apply(Box<ApplyRequest>, Peer, oneshot::Sender<Result<ApplyReply, ApplyError>>),
     /// Judge a document and hold it.
-    Prepare(Box<ApplyRequest>, oneshot::Sender<Result<PrepareReply, ApplyError>>),
+    Prepare(Box<ApplyRequest>, Peer, oneshot::Sender<Result<PrepareReply, ApplyError>>),
     /// Put in force what is held.
-    Commit(HeldDocument, oneshot::Sender<Result<ApplyReply, ApplyError>>),
+    Commit(HeldDocument, Peer, oneshot::Sender<Result<ApplyReply, ApplyError>>),
     /// Forget what is held.
-    Abandon(HeldDocument, oneshot::Sender<()>),
+    Abandon(HeldDocument, Peer, oneshot::Sender<()>),
     /// How things are.
     Status(oneshot::Sender<Result<AgentStatus, FlowError>>),
     /// Meters of all links.
@@ -100,6 +126,10 @@ pub enum Command {
 pub struct Task {
     reconciler: Reconciler,
     deployment: Arc<Deployment>,
+    /// What others read of it.
+    in_force: watch::Sender<Arc<Deployment>>,
+    audit: Arc<Log>,
+    socket: PathBuf,
     held: Held,
     knowledge: Knowledge,
     flows: Arc<FlowMaps>,
@@ -120,6 +150,7 @@ impl Task {
         reconciler: Reconciler,
         deployment: Deployment,
         settings: &Settings,
+        audit: Arc<Log>,
     ) -> Result<Self, AgentError> {
         let (netlink, changes) = watch_host().map_err(|source| AgentError::Io {
             what: "cannot watch interfaces and neighbours for",
@@ -127,9 +158,13 @@ impl Task {
             source,
         })?;
         let flows = Arc::new(FlowMaps::open(reconciler.dataplane())?);
+        let deployment = Arc::new(deployment);
         Ok(Self {
             reconciler,
-            deployment: Arc::new(deployment),
+            in_force: watch::Sender::new(Arc::clone(&deployment)),
+            deployment,
+            audit,
+            socket: settings.socket.clone(),
             held: Held::default(),
             knowledge: Knowledge::open(settings),
             sweeper: Sweeper::new(Arc::clone(&flows)),
@@ -145,14 +180,37 @@ impl Task {
         })
     }
 
+    /// The deployment in force, as it changes.
+    pub fn in_force(&self) -> watch::Receiver<Arc<Deployment>> {
+        self.in_force.subscribe()
+    }
+
+    /// Lets everybody connect if the document says who may do what, else root only.
+    fn open_socket(&self) {
+        let open = !self.deployment.topology().permissions.assignments.is_empty();
+        let mode = fs::Permissions::from_mode(if open { 0o666 } else { 0o600 });
+        if let Err(error) = fs::set_permissions(&self.socket, mode) {
+            tracing::error!(%error, "cannot change who may connect to the socket");
+        }
+    }
+
     /// Puts the deployment in force and saves it.
     pub async fn reconcile(&mut self) -> Result<(), AgentError> {
         // Numbers are on disk before the kernel sees them: what a crash leaves there is known.
         self.deployment.stage()?;
         self.deployment.persist()?;
+        self.name_links();
         self.pass().await?;
         self.ready = true;
+        self.open_socket();
         Ok(())
+    }
+
+    /// Says in records what the document says of the links.
+    fn name_links(&self) {
+        if let Some(meters) = self.reconciler.meters() {
+            meters.name(self.deployment.topology(), self.deployment.state());
+        }
     }
 
     /// Starts to read drop events.
@@ -194,7 +252,7 @@ impl Task {
                     due = None;
                     self.follow_host().await;
                 }
-                _ = check.tick() => self.check(),
+                _ = check.tick() => self.check().await,
                 _ = sweep.tick() => self.sweeper.start(&self.reconciler),
                 () = self.sweeper.ended() => {}
             }
@@ -206,7 +264,7 @@ impl Task {
         self.sweeper.pause().await;
         let before = aging::owners(self.reconciler.desired());
         let (topology, state) = (self.deployment.topology(), self.deployment.state());
-        self.knowledge.follow(topology);
+        self.knowledge.follow(topology, state);
         let knowledge = &self.knowledge;
         let all = |down: &BTreeSet<ResourceId>| knowledge.all(topology, down.clone());
         let mut result = self.reconciler.run(&self.netlink, topology, state, all).await;
@@ -235,7 +293,10 @@ impl Task {
         }
     }
 
-    fn check(&mut self) {
+    async fn check(&mut self) {
+        if !self.reconciler.keeps_limits(&self.netlink, self.deployment.topology()).await {
+            self.follow_host().await;
+        }
         match self.reconciler.check() {
             Ok(0) => {}
             Ok(operations) => {
@@ -255,17 +316,17 @@ impl Task {
     /// A client that went away needs no answer, so failed sends are ignored.
     async fn handle(&mut self, command: Command) {
         match command {
-            Command::Apply(request, reply) => {
-                let _ = reply.send(self.apply(&request).await);
+            Command::Apply(request, peer, reply) => {
+                let _ = reply.send(self.apply(&request, &peer).await);
             }
-            Command::Prepare(request, reply) => {
-                let _ = reply.send(self.prepare(&request));
+            Command::Prepare(request, peer, reply) => {
+                let _ = reply.send(self.prepare(&request, &peer));
             }
-            Command::Commit(held, reply) => {
-                let _ = reply.send(self.commit(held).await);
+            Command::Commit(held, peer, reply) => {
+                let _ = reply.send(self.commit(held, &peer).await);
             }
-            Command::Abandon(held, reply) => {
-                self.held.take(held);
+            Command::Abandon(held, peer, reply) => {
+                self.held.take(held, &peer);
                 let _ = reply.send(());
             }
             Command::Status(reply) => {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Exit, Global, output};
 use crate::{
-    agent::rollout::{Proposal, roll_out},
+    agent::rollout::roll_out_whole,
     document::{self, Style},
 };
 
@@ -32,13 +32,8 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     if !loaded.warnings.is_empty() {
         eprint!("{}", loaded.warnings.render(Style::for_stderr()));
     }
-    let replies = roll_out(&global.target.clients()?, |newest| {
-        let (source, document) = (source.clone(), text.clone());
-        let base = newest.state;
-        Ok::<_, anyhow::Error>(Some(Proposal { source, document, base, operation: None }))
-    })
-    .await?;
-    output::print(global.output, &replies, |replies| {
+    let replies = roll_out_whole(&global.target.clients()?, &source, &text).await?;
+    output::show(global, &replies, |replies| {
         output::table(
             ["host", "serial", "operations"],
             replies

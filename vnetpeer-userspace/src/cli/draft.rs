@@ -3,11 +3,13 @@
 //! What is written back is the parsed document as JSON: same meaning, without comments. The user's own
 //! file is not touched.
 
+mod commit;
+
 use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::output::join;
+use super::unknown::Unknown;
 use crate::{
     agent::{api::DeploymentView, rollout::Proposal},
     document::{self, Problems, Severity},
@@ -73,8 +75,8 @@ impl Draft {
                  ARM id"
             ),
             (None, _) => {
-                let known = join(vnets.iter().map(|it| it.id.name()));
-                bail!("{code}: there is no virtual network `{name}`; there are {known}")
+                let known = vnets.iter().map(|it| it.id.name());
+                bail!("{code}: {}", Unknown::new("virtual network", name, known))
             }
         }
     }
@@ -114,6 +116,19 @@ impl Draft {
         self.writes.push(PeeringWrite::Sync(id.clone()));
     }
 
+    /// Adds a commit to a network manager. It takes its regions from the other commits of its type.
+    pub(super) fn commit(&mut self, manager: &ResourceId, properties: Value) -> anyhow::Result<()> {
+        let found = commit::manager(self.list("networkManagers")?, manager.as_str());
+        let found = found.and_then(|it| it.get_mut("properties")).and_then(Value::as_object_mut);
+        let found = found.with_context(|| format!("{manager} is not in the document"))?;
+        let commits = found.entry("commits").or_insert_with(|| json!([]));
+        if commits.is_null() {
+            *commits = json!([]);
+        }
+        commit::add(commits.as_array_mut().context("commits is not a list")?, properties);
+        Ok(())
+    }
+
     /// Gives a VNet another address space.
     pub(super) fn set_address_prefixes(
         &mut self,
@@ -137,17 +152,18 @@ impl Draft {
     pub(super) fn finish(self) -> anyhow::Result<Change> {
         let document = serde_json::to_string_pretty(&self.values)?;
         let topology = document::load(&self.source, &document).map_err(|it| told(&it))?.topology;
-        let mut base = self.base;
-        let mut writes = self.writes;
-        let last = writes.pop();
-        for write in &writes {
-            base = operate(&base, &topology, write)?;
-        }
-        let state = match &last {
-            Some(write) => operate(&base, &topology, write)?,
+        let base = self.base;
+        let operations: Vec<PeeringWrite> =
+            self.writes.into_iter().map(|write| made_again(write, &topology)).collect();
+        let mut writes = operations.iter();
+        let state = match writes.next() {
+            Some(first) => {
+                let state = operate(&base, &topology, first)?;
+                writes.try_fold(state, |state, write| operate(&state, &topology, write))?
+            }
             None => advance(&base, &topology)?,
         };
-        let proposal = Proposal { source: self.source, document, base, operation: last };
+        let proposal = Proposal { source: self.source, document, base: Some(base), operations };
         Ok(Change { proposal, topology, state })
     }
 
@@ -165,6 +181,16 @@ impl Draft {
     fn place(&self, id: &ResourceId) -> Option<usize> {
         let list = self.values.get(PEERINGS)?.as_array()?;
         list.iter().position(|entry| is_entry_of(entry, id.as_str()))
+    }
+}
+
+/// An object that was deleted and that a network manager makes in its place is written.
+fn made_again(write: PeeringWrite, topology: &Topology) -> PeeringWrite {
+    match write {
+        PeeringWrite::Delete(id) if topology.peerings.iter().any(|it| it.id == id) => {
+            PeeringWrite::Put(id)
+        }
+        write => write,
     }
 }
 

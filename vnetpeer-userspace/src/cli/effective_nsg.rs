@@ -6,11 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Exit, Global,
+    Exit, Global, exit_of,
     nsg::ends,
     output::{self, join},
     target::Source,
 };
+use crate::agent::api::NicQuery;
 use crate::topology::effective_security::{EffectiveGroup, effective_security};
 
 /// Tags with more prefixes are only counted in a table.
@@ -34,10 +35,18 @@ struct EffectiveGroups {
 }
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let source = Source::open(arguments.file.as_deref(), &global.target).await?;
+    let source = match Source::open(arguments.file.as_deref(), &global.target).await {
+        Err(error) if exit_of(&error) == Exit::Denied => {
+            let query = NicQuery { network_interface: arguments.nic.clone() };
+            let groups = global.target.first()?.effective_groups(&query).await?;
+            output::show_whole(global, &groups)?;
+            return Ok(Exit::Done);
+        }
+        source => source?,
+    };
     let nic = source.nic(&arguments.nic)?;
     let value = effective_security(&source.network()?, nic);
-    output::print(global.output, &EffectiveGroups { value }, |it| render(&it.value))?;
+    output::show(global, &EffectiveGroups { value }, |it| render(&it.value))?;
     Ok(Exit::Done)
 }
 

@@ -61,7 +61,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     for client in global.target.clients()? {
         hosts.push(client.flows(&query).await?);
     }
-    output::print(global.output, &merge(hosts, query.limit), render)?;
+    output::show(global, &merge(hosts, query.limit), render)?;
     Ok(Exit::Done)
 }
 

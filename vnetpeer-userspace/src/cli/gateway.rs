@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::{
     Exit, Global,
     network::{Command, is_named, text},
-    output::{self, join},
+    output::{self, Rows},
     target::Source,
+    unknown::Unknown,
 };
 use crate::{
     agent::api::GatewayStatus,
@@ -24,7 +25,7 @@ use crate::{
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     let from = match command {
-        Command::List(from) | Command::Show { from, .. } => from,
+        Command::List { from, .. } | Command::Show { from, .. } => from,
     };
     let source = Source::open(from.file.as_deref(), &global.target).await?;
     let mut statuses = Vec::new();
@@ -40,17 +41,13 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
         .filter_map(|vnet| Some(gateway(&network, vnet, vnet.gateway.as_ref()?, &statuses)))
         .collect();
     match command {
-        Command::List(_) => output::print(global.output, &all, |all| table(all))?,
+        Command::List { listing, .. } => listing.print(global, all, |all| rows(all))?,
         Command::Show { name, .. } => {
             let Some(found) = all.iter().find(|it| is_named(it, name)) else {
                 let known = all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str);
-                bail!("there is no virtual network gateway `{name}`; there are {}", join(known));
+                bail!(Unknown::new("virtual network gateway", name, known));
             };
-            let format = match global.output {
-                output::Format::Table => output::Format::Yaml,
-                format => format,
-            };
-            output::print(format, found, |_| String::new())?;
+            output::show_whole(global, found)?;
         }
     }
     Ok(Exit::Done)
@@ -123,11 +120,11 @@ fn routes(prefixes: &BTreeSet<IpNet>) -> Vec<Value> {
     prefixes.iter().map(|prefix| json!({ "network": prefix })).collect()
 }
 
-fn table(all: &[Value]) -> String {
+fn rows(all: &[Value]) -> Rows {
     let count = |it: &Value, list: &str| {
         it.get(list).and_then(Value::as_array).map_or(0, Vec::len).to_string()
     };
-    output::table(
+    output::rows(
         ["name", "type", "sku", "host", "state", "connections", "learned", "advertised", "error"],
         all.iter().map(|it| {
             [

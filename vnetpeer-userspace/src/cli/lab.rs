@@ -115,7 +115,7 @@ async fn down(name: Option<&str>, global: &Global) -> Result<Exit, LabError> {
 
 fn list(global: &Global) -> anyhow::Result<Exit> {
     let labs = lab::list()?;
-    output::print(global.output, &labs, |labs| {
+    output::show(global, &labs, |labs| {
         output::table(
             ["name", "hosts", "nics", "document"],
             labs.iter().map(|lab| {
@@ -148,7 +148,7 @@ fn exec(nic: &str, command: &[String], global: &Global) -> anyhow::Result<Exit> 
 async fn matrix(global: &Global) -> anyhow::Result<Exit> {
     let lab = lab::open(global.target.lab.as_deref())?;
     let matrix = lab.matrix().await?;
-    output::print(global.output, &matrix, lab::Matrix::render)?;
+    output::show(global, &matrix, lab::Matrix::render)?;
     Ok(if matrix.all_equal() { Exit::Done } else { Exit::Unreachable })
 }
 

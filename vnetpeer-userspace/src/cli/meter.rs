@@ -1,4 +1,9 @@
-//! `vnetpeer meter show` and `vnetpeer nic drops`.
+//! `vnetpeer meter show` and `vnetpeer nic drops`; what usage costs and how it is exported is below.
+
+mod cost;
+mod export;
+mod period;
+mod usage;
 
 use std::collections::BTreeMap;
 
@@ -13,22 +18,25 @@ use crate::agent::api::{LinkMeter, NicDrops};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Packets and layer-3 bytes of every link, summed over the hosts asked
-    Show,
+    Show(period::Arguments),
+    /// What usage of a month costs so far, and where that is going
+    Cost(cost::Arguments),
+    /// The invoice of a month, line by line
+    Invoice(cost::InvoiceArguments),
+    /// Write usage or costs to files, a folder for each billing month; run it as often as you like
+    Export(export::Arguments),
+    /// Whether counters, records and invoices have the same bytes, and if not, where they differ
+    Reconcile(cost::ReconcileArguments),
 }
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     match command {
-        Command::Show => show(global).await,
+        Command::Show(arguments) => period::run(*arguments, global).await,
+        Command::Cost(arguments) => cost::run(arguments, global).await,
+        Command::Invoice(arguments) => cost::run_invoice(arguments, global).await,
+        Command::Export(arguments) => export::run(arguments, global).await,
+        Command::Reconcile(arguments) => cost::run_reconcile(arguments, global).await,
     }
-}
-
-async fn show(global: &Global) -> anyhow::Result<Exit> {
-    let mut hosts = Vec::new();
-    for client in global.target.clients()? {
-        hosts.push(client.meters().await?);
-    }
-    output::print(global.output, &sum(hosts), |meters| render(meters))?;
-    Ok(Exit::Done)
 }
 
 /// Each host counts what it sees, and no byte is seen by two hosts in the same direction.
@@ -80,7 +88,7 @@ pub(super) async fn drops(global: &Global) -> anyhow::Result<Exit> {
     for client in global.target.clients()? {
         all.extend(client.drops().await?);
     }
-    output::print(global.output, &all, |all| {
+    output::show(global, &all, |all| {
         output::table(
             ["nic", "reason", "packets", "bytes", "meaning"],
             all.iter().map(|it| {

@@ -1,32 +1,44 @@
 //! The command line: words, exit codes, and which file answers which command.
 
 mod apply;
+mod audit;
 mod completions;
 mod draft;
 mod effective_nsg;
 mod flows;
 mod gateway;
+mod graph;
 mod lab;
+mod listing;
+mod load_balancer;
 mod meter;
 mod network;
+mod network_manager;
 mod nsg;
 mod output;
 mod peering;
+mod permission;
 mod plan;
+mod query;
+mod role;
 mod routes;
 mod run;
 mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unknown;
 mod validate;
 mod vnet;
+mod watcher;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use self::{output::Format, target::Target};
+use crate::agent::{client::ClientError, rollout::RolloutError};
+
+use self::{output::Format, query::Query, target::Target};
 
 /// What a command ends with. Scripts rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +47,8 @@ pub enum Exit {
     Done = 0,
     /// Failed.
     Failed = 1,
+    /// Denied by policy or permission.
+    Denied = 3,
     /// Unreachable.
     Unreachable = 4,
     /// Timed out.
@@ -76,6 +90,9 @@ struct Global {
     /// How to print.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
+    /// Show only what this JMESPath expression chooses, such as `[].name` or `[?vni > `1`]`
+    #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Query::parse)]
+    query: Option<Query>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,17 +122,38 @@ enum Command {
     /// Peerings, named VNET/PEERING
     #[command(subcommand)]
     Peering(peering::Command),
+    /// Network managers, what they deploy, and commits
+    #[command(subcommand)]
+    NetworkManager(network_manager::Command),
     /// Virtual network gateways, with what they learned and what they advertise
     #[command(subcommand)]
     Gateway(network::Command),
+    /// Internal load balancers, and the health of their backends
+    #[command(subcommand)]
+    LoadBalancer(load_balancer::Command),
     /// Network security groups
     #[command(subcommand)]
     Nsg(nsg::Command),
+    /// Where a NIC's packets to an address go next
+    NextHop(watcher::NextHop),
+    /// Which security rule allows or denies a packet
+    IpFlowVerify(watcher::IpFlowVerify),
     /// List the flows that the hosts know, the last used first
     Flows(flows::Arguments),
+    /// Draw a picture of the network: SVG, Mermaid or Graphviz
+    Graph(graph::Arguments),
     /// Bytes per peering and direction
     #[command(subcommand)]
     Meter(meter::Command),
+    /// Roles, and who has them where
+    #[command(subcommand)]
+    Role(role::Command),
+    /// Whether somebody may do something, and why
+    #[command(subcommand)]
+    Permission(permission::Command),
+    /// Who did what: the hosts' audit logs
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Print the manual page
@@ -141,9 +179,19 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("error: {error:#}");
-            Exit::Failed.into()
+            exit_of(&error).into()
         }
     }
+}
+
+/// What a command ends with that failed.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let is_denied = error.chain().any(|cause| match cause.downcast_ref() {
+        Some(RolloutError::Denied(_)) => true,
+        Some(RolloutError::Unknown(error)) => error.is_denied(),
+        _ => cause.downcast_ref::<ClientError>().is_some_and(ClientError::is_denied),
+    });
+    if is_denied { Exit::Denied } else { Exit::Failed }
 }
 
 /// Commands that only compute run without a runtime.
@@ -180,10 +228,18 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
             effective_nsg::run(&arguments, global).await
         }
         Command::Nic(NicCommand::Drops) => meter::drops(global).await,
+        Command::NetworkManager(command) => network_manager::run(&command, global).await,
         Command::Gateway(command) => gateway::run(&command, global).await,
+        Command::LoadBalancer(command) => load_balancer::run(&command, global).await,
         Command::Nsg(command) => nsg::run(&command, global).await,
+        Command::NextHop(arguments) => watcher::next_hop(&arguments, global).await,
+        Command::IpFlowVerify(arguments) => watcher::ip_flow_verify(&arguments, global).await,
         Command::Flows(arguments) => flows::run(&arguments, global).await,
+        Command::Graph(arguments) => graph::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,
+        Command::Role(command) => role::run(&command, global).await,
+        Command::Permission(command) => permission::run(&command, global).await,
+        Command::Audit(command) => audit::run(&command, global).await,
         Command::Validate(_) | Command::Completions(_) | Command::Man => Ok(Exit::Done),
     }
 }

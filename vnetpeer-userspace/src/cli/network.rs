@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use super::{
     Exit, Global,
-    output::{self, join},
+    listing::Listing,
+    output::{self, Rows, join},
     peering,
     target::Source,
+    unknown::Unknown,
 };
 use crate::topology::{
     compile::guest_mac,
@@ -21,7 +23,12 @@ use crate::topology::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List all of them
-    List(From),
+    List {
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// Show one with all its properties
     Show {
         /// Its name or ARM id
@@ -60,26 +67,19 @@ impl Kind {
 
 pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyhow::Result<Exit> {
     let from = match command {
-        Command::List(from) | Command::Show { from, .. } => from,
+        Command::List { from, .. } | Command::Show { from, .. } => from,
     };
     let source = Source::open(from.file.as_deref(), &global.target).await?;
     let network = source.network()?;
     let all = resources(kind, &network);
     match command {
-        Command::List(_) => {
-            output::print(global.output, &all, |all| table(kind, all))?;
-        }
+        Command::List { listing, .. } => listing.print(global, all, |all| rows(kind, all))?,
         Command::Show { name, .. } => {
             let Some(found) = all.iter().find(|it| is_named(it, name)) else {
-                let known =
-                    join(all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str));
-                bail!("there is no {} `{name}`; there are {known}", kind.word());
+                let known = all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str);
+                bail!(Unknown::new(kind.word(), name, known));
             };
-            let format = match global.output {
-                output::Format::Table => output::Format::Yaml,
-                format => format,
-            };
-            output::print(format, found, |_| String::new())?;
+            output::show_whole(global, found)?;
         }
     }
     Ok(Exit::Done)
@@ -113,6 +113,7 @@ fn vnet(network: &Network<'_>, it: &NumberedVnet<'_>) -> Value {
         "name": it.vnet.id.name(),
         "id": it.vnet.id,
         "location": it.vnet.location,
+        "tags": it.vnet.tags,
         "vni": it.id.0,
         "properties": {
             "addressSpace": { "addressPrefixes": it.vnet.address_space },
@@ -174,6 +175,7 @@ fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
         "number": it.id.0,
         "host": network.topology.host(nic.host).map(|host| &host.name),
         "interface": nic.interface,
+        "outboundBandwidthMbps": nic.outbound_bits_per_second.map(|it| it / 1_000_000),
         "properties": {
             "macAddress": guest_mac(nic, it.id).to_string(),
             "enableIPForwarding": nic.enable_ip_forwarding,
@@ -186,67 +188,103 @@ fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
 
 /// Resources of a kind in columns.
 pub(super) fn table(kind: Kind, all: &[Value]) -> String {
+    rows(kind, all).to_string()
+}
+
+fn rows(kind: Kind, all: &[Value]) -> Rows {
     match kind {
-        Kind::Vnet => output::table(
-            ["name", "location", "vni", "address space", "peerings"],
-            all.iter().map(|it| {
-                let peerings =
-                    it.pointer("/properties/virtualNetworkPeerings").and_then(Value::as_array);
-                [
-                    text(it, "/name"),
-                    text(it, "/location"),
-                    text(it, "/vni"),
-                    text(it, "/properties/addressSpace/addressPrefixes"),
-                    peerings.map_or(0, Vec::len).to_string(),
-                ]
-            }),
-        ),
-        Kind::Subnet => output::table(
-            ["name", "address prefixes", "route table", "security group"],
-            all.iter().map(|it| {
-                let short = |pointer| output::short(&text(it, pointer)).to_owned();
-                [
-                    text(it, "/name"),
-                    text(it, "/properties/addressPrefixes"),
-                    short("/properties/routeTable/id"),
-                    short("/properties/networkSecurityGroup/id"),
-                ]
-            }),
-        ),
-        Kind::Nic => output::table(
-            ["name", "host", "interface", "addresses", "mac", "ip forwarding", "security group"],
-            all.iter().map(|it| {
-                let configurations = it.pointer("/properties/ipConfigurations");
-                let addresses = configurations.and_then(Value::as_array).map(Vec::as_slice);
-                let addresses =
-                    addresses.unwrap_or_default().iter().map(|it| text(it, "/privateIPAddress"));
-                [
-                    text(it, "/name"),
-                    text(it, "/host"),
-                    text(it, "/interface"),
-                    join(addresses),
-                    text(it, "/properties/macAddress"),
-                    text(it, "/properties/enableIPForwarding"),
-                    output::short(&text(it, "/properties/networkSecurityGroup/id")).to_owned(),
-                ]
-            }),
-        ),
-        Kind::Peering => output::table(
-            ["name", "to", "state", "sync level", "access", "forwarded", "remote address space"],
-            all.iter().map(|it| {
-                let remote = text(it, "/properties/remoteVirtualNetwork/id");
-                [
-                    text(it, "/name"),
-                    output::short(&remote).to_owned(),
-                    text(it, "/properties/peeringState"),
-                    text(it, "/properties/peeringSyncLevel"),
-                    text(it, "/properties/allowVirtualNetworkAccess"),
-                    text(it, "/properties/allowForwardedTraffic"),
-                    text(it, "/properties/remoteAddressSpace/addressPrefixes"),
-                ]
-            }),
-        ),
+        Kind::Vnet => vnet_rows(all),
+        Kind::Subnet => subnet_rows(all),
+        Kind::Nic => nic_rows(all),
+        Kind::Peering => peering_rows(all),
     }
+}
+
+fn vnet_rows(all: &[Value]) -> Rows {
+    let header = ["name", "location", "vni", "address space", "peerings"];
+    let row = |it: &Value| {
+        let peerings = it.pointer("/properties/virtualNetworkPeerings").and_then(Value::as_array);
+        [
+            text(it, "/name"),
+            text(it, "/location"),
+            text(it, "/vni"),
+            text(it, "/properties/addressSpace/addressPrefixes"),
+            peerings.map_or(0, Vec::len).to_string(),
+        ]
+    };
+    output::rows(header, all.iter().map(row))
+}
+
+fn subnet_rows(all: &[Value]) -> Rows {
+    let header = ["name", "address prefixes", "route table", "security group"];
+    let row = |it: &Value| {
+        [
+            text(it, "/name"),
+            text(it, "/properties/addressPrefixes"),
+            short(it, "/properties/routeTable/id"),
+            short(it, "/properties/networkSecurityGroup/id"),
+        ]
+    };
+    output::rows(header, all.iter().map(row))
+}
+
+fn nic_rows(all: &[Value]) -> Rows {
+    let header = [
+        "name",
+        "host",
+        "interface",
+        "addresses",
+        "mac",
+        "ip forwarding",
+        "mbit/s out",
+        "security group",
+    ];
+    let row = |it: &Value| {
+        let configurations = it.pointer("/properties/ipConfigurations").and_then(Value::as_array);
+        let configurations = configurations.into_iter().flatten();
+        [
+            text(it, "/name"),
+            text(it, "/host"),
+            text(it, "/interface"),
+            join(configurations.map(|it| text(it, "/privateIPAddress"))),
+            text(it, "/properties/macAddress"),
+            text(it, "/properties/enableIPForwarding"),
+            text(it, "/outboundBandwidthMbps"),
+            short(it, "/properties/networkSecurityGroup/id"),
+        ]
+    };
+    output::rows(header, all.iter().map(row))
+}
+
+fn peering_rows(all: &[Value]) -> Rows {
+    let header = [
+        "name",
+        "to",
+        "state",
+        "sync level",
+        "access",
+        "forwarded",
+        "managed by",
+        "remote address space",
+    ];
+    let row = |it: &Value| {
+        [
+            text(it, "/name"),
+            short(it, "/properties/remoteVirtualNetwork/id"),
+            text(it, "/properties/peeringState"),
+            text(it, "/properties/peeringSyncLevel"),
+            text(it, "/properties/allowVirtualNetworkAccess"),
+            text(it, "/properties/allowForwardedTraffic"),
+            short(it, "/managedBy"),
+            text(it, "/properties/remoteAddressSpace/addressPrefixes"),
+        ]
+    };
+    output::rows(header, all.iter().map(row))
+}
+
+/// The last segment of the ARM id at a JSON pointer.
+fn short(value: &Value, pointer: &str) -> String {
+    output::short(&text(value, pointer)).to_owned()
 }
 
 /// The value at a JSON pointer for a cell: lists joined, null empty.

@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use super::{
     Exit, Global,
+    listing::Listing,
     network::From,
     output::{self, join},
     target::{Source, Target},
+    unknown::Unknown,
 };
 use crate::topology::{
     effective_security::{ListedRule, Reference, listed_rules, tag_name},
@@ -23,7 +25,12 @@ use crate::topology::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List all of them
-    List(From),
+    List {
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// Show the rules of one in the order of evaluation, default rules included
     Show(Show),
 }
@@ -93,20 +100,20 @@ struct RuleProperties {
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     match command {
-        Command::List(from) => list(from, global).await,
+        Command::List { from, listing } => list(from, listing, global).await,
         Command::Show(show) => self::show(show, global).await,
     }
 }
 
-async fn list(from: &From, global: &Global) -> anyhow::Result<Exit> {
+async fn list(from: &From, listing: &Listing, global: &Global) -> anyhow::Result<Exit> {
     let source = Source::open(from.file.as_deref(), &global.target).await?;
     let topology = &source.topology;
     let groups = topology.security_groups.iter().enumerate();
     let groups: Vec<Group> =
         groups.map(|(index, it)| group(topology, SecurityGroupIndex(index), it, None)).collect();
-    output::print(global.output, &groups, |groups| {
+    listing.print(global, groups, |groups| {
         let names = |all: &[Reference]| join(all.iter().map(|it| it.id.name()));
-        output::table(
+        output::rows(
             ["name", "rules", "subnets", "network interfaces"],
             groups.iter().map(|it| {
                 [
@@ -130,8 +137,8 @@ async fn show(show: &Show, global: &Global) -> anyhow::Result<Exit> {
     });
     let Some((index, it)) = found.and_then(|at| Some((at, topology.security_groups.get(at)?)))
     else {
-        let known = join(topology.security_groups.iter().map(|it| it.id.name()));
-        bail!("there is no network security group `{name}`; there are {known}");
+        let known = topology.security_groups.iter().map(|it| it.id.name());
+        bail!(Unknown::new("network security group", name, known));
     };
     let asked = show.hits || show.never_hit;
     let hits = if asked { Some(hits(&global.target, &it.id).await?) } else { None };
@@ -140,7 +147,7 @@ async fn show(show: &Show, global: &Global) -> anyhow::Result<Exit> {
         shown.properties.security_rules.retain(|it| it.hits == Some(0));
         shown.properties.default_security_rules.retain(|it| it.hits == Some(0));
     }
-    output::print(global.output, &shown, |it| render(it, asked))?;
+    output::show(global, &shown, |it| render(it, asked))?;
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,7 @@
 //! `vnetpeer peering`: one side of a peering is made, changed, removed or synced, as in Azure.
 
 mod flags;
+mod managed;
 pub(super) mod render;
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use self::flags::Flags;
+use self::{flags::Flags, managed::Write};
 use super::{
     Exit, Global,
     draft::{Change, Draft},
@@ -83,7 +84,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
     })
     .await?;
     if let Some((ids, change)) = outcome {
-        print(command, &ids, &change, global.output)?;
+        print(command, &ids, &change, global)?;
     }
     Ok(Exit::Done)
 }
@@ -122,6 +123,7 @@ fn create(
             before.name()
         );
     }
+    managed::check_create(&draft.topology, &id, &parent(&id), &remote)?;
     if side.both {
         let own = parent(&id);
         let other = find(&draft.topology, &remote, &own);
@@ -138,11 +140,14 @@ fn create(
 
 fn update(draft: &mut Draft, side: &Side, flags: &Flags) -> anyhow::Result<Vec<ResourceId>> {
     let ids = sides(draft, side)?;
+    for id in &ids {
+        managed::check(&draft.topology, id, Write::Update)?;
+    }
     let all = [flags.clone(), flags.mirrored()];
     // The other side first: it may have to let this one use its gateway.
     for (id, flags) in ids.iter().zip(&all).rev() {
-        let Some(properties) = draft.peering(id) else { continue };
-        let mut properties = properties.clone();
+        let managed = || managed::declared(&draft.topology, id);
+        let Some(mut properties) = draft.peering(id).cloned().or_else(managed) else { continue };
         flags.set(&mut properties);
         draft.put_peering(id, properties)?;
     }
@@ -156,6 +161,7 @@ fn delete(draft: &mut Draft, side: &Side) -> anyhow::Result<Vec<ResourceId>> {
     let ids = if side.both && is_there { sides(draft, side)? } else { vec![id] };
     let mut deleted = Vec::new();
     for id in ids {
+        managed::check(&draft.topology, &id, Write::Delete)?;
         if draft.delete_peering(&id)? {
             deleted.push(id);
         }
@@ -166,6 +172,7 @@ fn delete(draft: &mut Draft, side: &Side) -> anyhow::Result<Vec<ResourceId>> {
 fn sync(draft: &mut Draft, side: &Side) -> anyhow::Result<Vec<ResourceId>> {
     let ids = sides(draft, side)?;
     for id in &ids {
+        managed::check(&draft.topology, id, Write::Sync)?;
         draft.sync_peering(id);
     }
     Ok(ids)
@@ -232,11 +239,11 @@ fn print(
     command: &Command,
     ids: &[ResourceId],
     change: &Change,
-    format: output::Format,
+    global: &Global,
 ) -> anyhow::Result<()> {
     if let Command::Delete(_) = command {
         let deleted = json!({ "deleted": ids });
-        return output::print(format, &deleted, |_| match ids {
+        return output::show(global, &deleted, |_| match ids {
             [] => "there is no such peering".to_owned(),
             ids => format!("deleted {}", output::join(ids.iter().map(full_name))),
         });
@@ -250,8 +257,8 @@ fn print(
         ids.iter().filter_map(|id| all.iter().find(|it| is(it, id)).cloned()).collect();
     let table = || network::table(network::Kind::Peering, &shown);
     match shown.as_slice() {
-        [one] => output::print(format, one, |_| table()),
-        both => output::print(format, &both, |_| table()),
+        [one] => output::show(global, one, |_| table()),
+        both => output::show(global, &both, |_| table()),
     }
 }
 

@@ -71,6 +71,6 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let is_lost = !lost.is_empty();
     let (resources, operations) = (difference.resources, difference.operations);
     let plan = Plan { resources, operations, gained, lost };
-    output::print(global.output, &plan, table::render)?;
+    output::show(global, &plan, table::render)?;
     Ok(if is_lost && arguments.fail_if_lost { Exit::Drift } else { Exit::Done })
 }

@@ -7,10 +7,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Exit, Global,
+    Exit, Global, exit_of,
     output::{self, join},
     target::Source,
 };
+use crate::agent::api::NicQuery;
 use crate::topology::routes::{EffectiveRoute, effective_routes};
 
 #[derive(Args, Debug)]
@@ -29,9 +30,17 @@ pub(super) struct EffectiveRouteTable {
 }
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let source = Source::open(arguments.file.as_deref(), &global.target).await?;
+    let source = match Source::open(arguments.file.as_deref(), &global.target).await {
+        Err(error) if exit_of(&error) == Exit::Denied => {
+            let query = NicQuery { network_interface: arguments.nic.clone() };
+            let table = global.target.first()?.effective_routes(&query).await?;
+            output::show_whole(global, &table)?;
+            return Ok(Exit::Done);
+        }
+        source => source?,
+    };
     let table = of_nic(&source, &arguments.nic)?;
-    output::print(global.output, &table, render)?;
+    output::show(global, &table, render)?;
     Ok(Exit::Done)
 }
 

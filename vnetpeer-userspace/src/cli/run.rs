@@ -1,6 +1,6 @@
 //! `vnetpeer run`: the agent.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -46,6 +46,18 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = exchange::DEFAULT_PORT,
         value_parser = clap::value_parser!(u16).range(1..))]
     exchange_port: u16,
+    /// Seconds between two readings of the meters into the ledger
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    meter_interval: u64,
+    /// How many days of usage the ledger keeps
+    #[arg(long, value_name = "DAYS", default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(2..=3_660))]
+    meter_keep_days: u32,
+    /// Also answer Prometheus (`/metrics`) on this address, for instance 127.0.0.1:9478; the socket always
+    /// does
+    #[arg(long, value_name = "ADDRESS:PORT", env = "VNETPEER_METRICS")]
+    metrics: Option<SocketAddr>,
     /// The network namespace of a gateway's routing daemon, instead of what the document says (repeat
     /// it for several gateways)
     #[arg(long, value_name = "ID=PATH", value_parser = gateway_namespace)]
@@ -79,6 +91,9 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
             cache_sets: [arguments.flow_cache_sets, arguments.flow_cache_sets / 2],
         },
         exchange_port: arguments.exchange_port,
+        meter_interval: Duration::from_secs(arguments.meter_interval),
+        meter_keep_days: arguments.meter_keep_days,
+        metrics: arguments.metrics,
         gateway_namespaces: arguments.gateway_namespace.into_iter().collect(),
     };
     match agent::run(&settings).await {

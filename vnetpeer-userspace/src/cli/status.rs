@@ -10,7 +10,10 @@ use super::{
     Exit, Global,
     output::{self, join, short},
 };
-use crate::agent::{api::AgentStatus, client::Client};
+use crate::agent::{
+    api::AgentStatus,
+    client::{Client, ClientError},
+};
 
 /// Between two looks of `--wait`.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -32,6 +35,8 @@ struct Answer {
     socket: String,
     status: Option<AgentStatus>,
     error: Option<String>,
+    #[serde(skip)]
+    is_denied: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
@@ -40,13 +45,17 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let mut answers = ask(&clients).await;
     while arguments.wait && !all_ready(&answers) {
         if Instant::now() >= end {
-            output::print(global.output, &answers, |it| render(it))?;
+            output::show(global, &answers, |it| render(it))?;
             return Ok(Exit::TimedOut);
         }
         sleep(PAUSE).await;
         answers = ask(&clients).await;
     }
-    output::print(global.output, &answers, |it| render(it))?;
+    output::show(global, &answers, |it| render(it))?;
+    if let Some(error) = answers.iter().filter(|it| it.is_denied).find_map(|it| it.error.as_ref()) {
+        eprintln!("error: {error}");
+        return Ok(Exit::Denied);
+    }
     Ok(if all_ready(&answers) { Exit::Done } else { Exit::Drift })
 }
 
@@ -56,7 +65,8 @@ async fn ask(clients: &[Client]) -> Vec<Answer> {
         let result = client.status().await;
         let error = result.as_ref().err().map(ToString::to_string);
         let socket = client.socket().display().to_string();
-        answers.push(Answer { socket, status: result.ok(), error });
+        let is_denied = result.as_ref().err().is_some_and(ClientError::is_denied);
+        answers.push(Answer { socket, status: result.ok(), error, is_denied });
     }
     answers
 }
@@ -114,6 +124,16 @@ fn render_one(text: &mut String, status: &AgentStatus) {
     for vtep in &status.vteps {
         let how = if vtep.resolved { "resolved" } else { "by the kernel's neighbour table" };
         let _ = writeln!(text, "  host {} at {}: {how}", vtep.host, vtep.address);
+    }
+    for limit in &status.limits {
+        let by = limit.interface.as_ref().map_or_else(String::new, |it| format!(" by {it}"));
+        let why = limit.last_error.as_ref().map_or_else(String::new, |it| format!(": {it}"));
+        let _ = writeln!(
+            text,
+            "  limit of {}: {} Mbit/s{by}{why}",
+            short(&limit.network_interface),
+            limit.outbound_bits_per_second / 1_000_000
+        );
     }
     render_exchange(text, status);
     let fill = status.maps.iter().map(|it| format!("{} {}/{}", it.name, it.used, it.capacity));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::output::join;
+use super::unknown::Unknown;
 use crate::{
     agent::{DEFAULT_SOCKET, client::Client, rollout::newest},
     document, lab,
@@ -43,6 +43,13 @@ impl Target {
         let record = lab.record();
         let with_agent = record.hosts.iter().filter(|host| host.has_agent);
         Ok(with_agent.map(|host| Client::new(host.socket())).collect())
+    }
+}
+
+impl Target {
+    /// The first of the agents: any of them answers for all.
+    pub(super) fn first(&self) -> anyhow::Result<Client> {
+        self.clients()?.into_iter().next().context("the lab has no agent")
     }
 }
 
@@ -85,11 +92,9 @@ impl Source {
             nic.id.name().eq_ignore_ascii_case(name) || nic.id.as_str().eq_ignore_ascii_case(name)
         };
         let nics = &self.topology.nics;
-        let unknown = || {
-            let known = join(nics.iter().map(|nic| nic.id.name()));
-            anyhow::anyhow!("there is no network interface `{name}`; there are {known}")
-        };
-        nics.iter().find(is).ok_or_else(unknown)
+        let known = || nics.iter().map(|nic| nic.id.name());
+        let unknown = || Unknown::new("network interface", name, known());
+        Ok(nics.iter().find(is).ok_or_else(unknown)?)
     }
 
     /// The network with its numbers.

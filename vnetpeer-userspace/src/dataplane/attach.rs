@@ -28,6 +28,8 @@ use crate::topology::facts::Hook;
 pub enum Role {
     /// A workload is behind it.
     Workload,
+    /// Frames of a workload come in behind the queue that limits them.
+    Shaper,
     /// The other hosts are behind it.
     Underlay,
 }
@@ -55,7 +57,7 @@ impl Attachment {
     pub fn tc_program(&self) -> &'static str {
         match (self.role, self.xdp) {
             (_, true) => "vnp_tc_deliver",
-            (Role::Workload, false) => "vnp_tc_out",
+            (Role::Workload | Role::Shaper, false) => "vnp_tc_out",
             (Role::Underlay, false) => "vnp_tc_in",
         }
     }
@@ -64,7 +66,7 @@ impl Attachment {
     pub fn xdp_program(&self) -> Option<&'static str> {
         match (self.role, self.xdp) {
             (_, false) => None,
-            (Role::Workload, true) => Some("vnp_xdp_out"),
+            (Role::Workload | Role::Shaper, true) => Some("vnp_xdp_out"),
             (Role::Underlay, true) => Some("vnp_xdp_in"),
         }
     }

@@ -20,7 +20,7 @@ use nix::{
 };
 use vnetpeer_common::{
     abi::{self, ABI_VERSION, maps, next_program},
-    types::{Addr, LinkId, NicId, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, VtepId},
 };
 
 use super::{
@@ -174,6 +174,11 @@ impl Dataplane {
         Ok(Self { maps, facts, adopted, ebpf, links })
     }
 
+    /// A loaded program.
+    pub fn program(&self, name: &str) -> Option<&aya::programs::Program> {
+        self.ebpf.program(name)
+    }
+
     /// Takes everything off: links first, so that no program runs on vanishing maps.
     pub fn remove(pin_dir: &Path) -> io::Result<()> {
         let root = pin_dir.join(format!("v{ABI_VERSION}"));
@@ -258,6 +263,8 @@ const LAYOUTS: &[Layout] = &[
     array::<abi::Node6>(maps::TRIE_V6),
     array::<abi::NextHop>(maps::NEXT_HOPS),
     array::<abi::Link>(maps::LINKS),
+    array::<abi::Balancer>(maps::BALANCERS),
+    hash::<abi::FrontendKey, BalancerId>(maps::FRONTENDS),
     array::<abi::Vtep>(maps::VTEPS),
     array::<abi::Config>(maps::CONFIG),
     hash::<abi::RelationKey, LinkId>(maps::RELATIONS),

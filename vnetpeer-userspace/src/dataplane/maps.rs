@@ -14,7 +14,7 @@ use bytemuck::{Pod, Zeroable};
 use vnetpeer_common::{
     abi::{self, DROP_REASONS_MAX, DropCounter, Meter, maps},
     reason::DropReason,
-    types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use super::{LoadError, sys::Abi};
@@ -47,6 +47,8 @@ pub struct KernelMaps {
     trie_v6: ArrayMap<abi::Node6>,
     next_hops: ArrayMap<abi::NextHop>,
     links: ArrayMap<abi::Link>,
+    balancers: ArrayMap<abi::Balancer>,
+    frontends: HashedMap<abi::FrontendKey, BalancerId>,
     vteps: ArrayMap<abi::Vtep>,
     config: ArrayMap<abi::Config>,
     relations: HashedMap<abi::RelationKey, LinkId>,
@@ -82,6 +84,8 @@ impl KernelMaps {
             trie_v6: take(ebpf, maps::TRIE_V6)?,
             next_hops: take(ebpf, maps::NEXT_HOPS)?,
             links: take(ebpf, maps::LINKS)?,
+            balancers: take(ebpf, maps::BALANCERS)?,
+            frontends: take(ebpf, maps::FRONTENDS)?,
             vteps: take(ebpf, maps::VTEPS)?,
             config: take(ebpf, maps::CONFIG)?,
             relations: take(ebpf, maps::RELATIONS)?,
@@ -123,6 +127,11 @@ impl KernelMaps {
             Op::SetVnet { id, vnet } => set(&mut self.vnets, id.0, vnet, maps::VNETS),
             Op::SetRoutes { id, roots } => set(&mut self.routes, id.0, roots, maps::ROUTES),
             Op::SetLink { id, link } => set(&mut self.links, id.0, link, maps::LINKS),
+            Op::SetBalancer { id, balancer } => {
+                set(&mut self.balancers, id.0, balancer, maps::BALANCERS)
+            }
+            Op::SetFrontend { key, id } => insert(&mut self.frontends, key, id, maps::FRONTENDS),
+            Op::DeleteFrontend { key } => remove(&mut self.frontends, key, maps::FRONTENDS),
             Op::SetVtep { id, vtep } => set(&mut self.vteps, id.0, vtep, maps::VTEPS),
             Op::SetConfig { config } => set(&mut self.config, 0, config, maps::CONFIG),
             Op::SetRelation { key, link } => {
@@ -171,6 +180,11 @@ impl KernelMaps {
             trie_v6: entries(&self.trie_v6, maps::TRIE_V6)?,
             next_hops: entries(&self.next_hops, maps::NEXT_HOPS)?,
             links: entries(&self.links, maps::LINKS)?.into_iter().map(by(LinkId)).collect(),
+            balancers: entries(&self.balancers, maps::BALANCERS)?
+                .into_iter()
+                .map(by(BalancerId))
+                .collect(),
+            frontends: pairs(&self.frontends, maps::FRONTENDS)?,
             vteps: entries(&self.vteps, maps::VTEPS)?.into_iter().map(by(VtepId)).collect(),
             relations: pairs(&self.relations, maps::RELATIONS)?,
             vtep_addrs: pairs(&self.vtep_addrs, maps::VTEP_ADDRS)?,
@@ -238,6 +252,7 @@ impl KernelMaps {
             (maps::TRIE_V6, self.trie_v6.len()),
             (maps::NEXT_HOPS, self.next_hops.len()),
             (maps::LINKS, self.links.len()),
+            (maps::BALANCERS, self.balancers.len()),
             (maps::VTEPS, self.vteps.len()),
             (maps::POLICIES, self.policies.len()),
             (maps::CLASSIFIERS, self.classifiers.len()),

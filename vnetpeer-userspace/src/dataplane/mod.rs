@@ -3,17 +3,21 @@
 //! - [`load`]: creates or adopts the pinned maps and loads the programs.
 //! - [`maps`]: executes operations, reads everything back, reads counters.
 //! - [`attach`]: puts programs on interfaces and takes them off, by pinned links.
+//! - [`counters`]: meters and drops, read in batches.
 //! - [`flows`]: the flow tables and their counters, for listing and aging.
 //! - `sizes`: how large the maps that hold flows are.
 //! - [`probe`]: what netlink tells about interfaces, routes and neighbours.
+//! - [`shaper`]: the queues that limit what NICs send.
 //!
 //! Nothing here decides what the maps should hold; that is [`crate::topology`].
 
 pub mod attach;
+pub mod counters;
 pub mod flows;
 pub mod load;
 pub mod maps;
 pub mod probe;
+pub mod shaper;
 mod sizes;
 mod sys;
 

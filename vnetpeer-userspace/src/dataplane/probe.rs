@@ -101,7 +101,12 @@ fn wanted<'a>(topology: &'a Topology, host: &'a Host, index: usize) -> Vec<(&'a 
     };
     let mut wanted = vec![(host.underlay_interface.as_str(), underlay_mode)];
     let nics = topology.nics.iter().filter(|nic| nic.host.0 == index);
-    wanted.extend(nics.map(|nic| (nic.interface.as_str(), nic.mode)));
+    // XDP has no queue in which packets could wait.
+    let mode = |nic: &Nic| match nic.outbound_bits_per_second {
+        Some(_) => HookMode::Tc,
+        None => nic.mode,
+    };
+    wanted.extend(nics.map(|nic| (nic.interface.as_str(), mode(nic))));
     wanted.extend(host.uplinks.iter().map(|uplink| (uplink.interface.as_str(), HookMode::Auto)));
     wanted
 }
@@ -117,7 +122,7 @@ fn interface_facts(found: &Interface, mode: HookMode, xdp_allowed: bool) -> Inte
         _ => Delivery::Transmit,
     };
     let hook = if xdp && xdp_allowed { Hook::Xdp } else { Hook::Tc };
-    InterfaceFacts { ifindex: found.ifindex, mtu_bytes: found.mtu, delivery, hook }
+    InterfaceFacts { ifindex: found.ifindex, mtu_bytes: found.mtu, delivery, hook, shaper: None }
 }
 
 fn vtep_facts(

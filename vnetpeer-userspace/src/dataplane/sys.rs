@@ -3,10 +3,14 @@
 
 use std::{
     io,
+    marker::PhantomData,
     os::fd::{AsFd as _, AsRawFd as _},
 };
 
-use aya::maps::{HashMap, IterableMap as _, MapData};
+use aya::{
+    maps::{HashMap, IterableMap as _, MapData, MapError, MapType},
+    util::nr_cpus,
+};
 use bytemuck::{Pod, Zeroable};
 
 /// A type of [`vnetpeer_common::abi`] as aya wants it.
@@ -154,5 +158,71 @@ pub(super) fn insert_new<K: Pod, V: Pod>(
         Ok(()) => Ok(true),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EEXIST | libc::E2BIG)) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// A per-CPU array that is read in batches.
+pub(super) struct PerCpuReader<V> {
+    map: MapData,
+    /// Values that the kernel keeps of every entry.
+    cpus: usize,
+    len: u32,
+    value: PhantomData<V>,
+}
+
+impl<V: Pod> PerCpuReader<V> {
+    /// Takes a map whose kind and sizes are those of a per-CPU array of `V`; `None` if they are not.
+    pub(super) fn new(map: MapData) -> Result<Option<Self>, MapError> {
+        let info = map.info()?;
+        let fits = info.map_type()? == MapType::PerCpuArray
+            && usize::try_from(info.key_size()) == Ok(size_of::<u32>())
+            && usize::try_from(info.value_size()) == Ok(size_of::<V>())
+            && size_of::<V>().is_multiple_of(size_of::<u64>());
+        let cpus = nr_cpus().map_err(|(_, error)| MapError::IoError(error))?;
+        Ok(fits.then_some(Self { map, cpus, len: info.max_entries(), value: PhantomData }))
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Reads entries from `first` on, `count` at most; those that there are, each with its values by CPU.
+    pub(super) fn read(
+        &self,
+        first: u32,
+        count: u32,
+        mut see: impl FnMut(u32, &[V]),
+    ) -> io::Result<()> {
+        let before = first.checked_sub(1);
+        let room = usize::try_from(count.min(self.len.saturating_sub(first))).unwrap_or(0);
+        if room == 0 {
+            return Ok(());
+        }
+        let (mut next, mut keys) = (0_u32, vec![0_u32; room]);
+        let mut values = vec![V::zeroed(); room.saturating_mul(self.cpus)];
+        let mut attr = Batch {
+            from: before.as_ref().map_or(0, address),
+            next: address_mut(&mut next),
+            keys: address_mut(keys.as_mut_slice()),
+            values: address_mut(values.as_mut_slice()),
+            count: u32::try_from(room).unwrap_or(u32::MAX),
+            map_fd: self.map.fd().as_fd().as_raw_fd().unsigned_abs(),
+            ..Batch::default()
+        };
+        // SAFETY: `Batch` is that `bpf_attr`. The map is a per-CPU array with keys of four bytes and values
+        // of `size_of::<V>()`, a multiple of eight, so the kernel writes at most `count` keys, `count`
+        // times `cpus` values, any bytes of which are a valid `V`, and a key of four bytes into `next`;
+        // it reads such a key at `from`. There is room for all of it.
+        let result = unsafe { bpf(LOOKUP_BATCH, &mut attr) };
+        match result {
+            Err(error) if error.raw_os_error() != Some(libc::ENOENT) => return Err(error),
+            _ => {}
+        }
+        let read = usize::try_from(attr.count).unwrap_or(room).min(room);
+        for (key, values) in keys.iter().zip(values.chunks_exact(self.cpus.max(1))).take(read) {
+            see(*key, values);
+        }
+        Ok(())
     }
 }

@@ -60,6 +60,16 @@ pub enum Code {
     PrivateIPAddressNotInSubnet,
     /// An address that Azure keeps for itself in every subnet.
     PrivateIPAddressInReservedRange,
+    /// A principal that is not in the document, or that a tenant does not know.
+    PrincipalNotFound,
+    /// A role that is neither built in nor in the document.
+    RoleDefinitionDoesNotExist,
+    /// Two roles with one name.
+    RoleDefinitionWithSameNameExists,
+    /// The same role of the same principal at the same scope, twice.
+    RoleAssignmentExists,
+    /// A custom role at a scope that is not below its assignable scopes.
+    RoleAssignmentScopeNotAssignableToRoleDefinition,
     /// Two ipConfigurations with the same address.
     PrivateIPAddressIsAllocated,
     /// No free address for a dynamic ipConfiguration.
@@ -104,8 +114,25 @@ pub enum Code {
     AllApplicationSecurityGroupsInSecurityRuleMustBeFromSameVnet,
     /// The members of one application security group are in several VNets.
     ApplicationSecurityGroupInSeveralVnets,
-    /// A VNet to which two collections of security admin rules apply.
+    /// A VNet to which security admin rules of two network managers apply.
     VnetInSeveralRuleCollections,
+    /// A classic VNet as hub or as a member of a network group.
+    ClassicVnetNotManaged,
+    /// A VNet that a network manager does not manage.
+    VnetNotInNetworkManagerScope,
+    /// A commit of a type that `networkManagerScopeAccesses` does not have.
+    NetworkManagerScopeAccessMissing,
+    /// Two commits of one type to one region, or several security admin configurations in one.
+    CommitConflict,
+    /// Warning: a configuration whose hub is in a region that it is not committed to.
+    HubNotInTargetLocations,
+    /// Warning: a peering that a configuration with `deleteExistingPeering` deletes.
+    PeeringDeletedByNetworkManager,
+    /// A peering that differs from what a configuration makes and enforces.
+    PeeringIsEnforced,
+    /// A VNet or a peering that would bring the same addresses twice to a connected group that
+    /// disallows it.
+    ConnectedGroupAddressOverlap,
     /// A NIC that no host carries.
     NetworkInterfaceNotPlaced,
     /// A NIC that is placed more than once.
@@ -144,6 +171,18 @@ pub enum Code {
     InvalidConnection,
     /// `VirtualNetworkGateway` where the gateway cannot be a next hop.
     InvalidNextHopType,
+    /// Two rules of a load balancer take the same packets.
+    RulesUseSameFrontendPortProtocolAndFrontendIP,
+    /// Two rules of a load balancer without floating IP lead to the same port of the same members.
+    RulesUseSameBackendPortProtocolAndPool,
+    /// The same, of two load balancers.
+    RulesOfSameLoadBalancerTypeUseSameBackendPortProtocolAndIPConfig,
+    /// A member of load balancers of both SKUs.
+    DifferentSkuLoadBalancersNotAllowed,
+    /// A rule that a load balancer cannot have, by its SKU or by its other properties.
+    InvalidLoadBalancingRule,
+    /// Warning: a member of a pool has no address of the family of a rule's frontend.
+    BackendHasNoAddressOfFamily,
     /// Warning: a connection between two VNets that only one of them has.
     ConnectionNotConnected,
     /// Warning: routes lead packets back to where they were.

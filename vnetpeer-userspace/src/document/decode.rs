@@ -1,7 +1,7 @@
 //! From the tree to the document's types. Decoding goes on after a mistake, so that one run finds
 //! all of them: a value that cannot be decoded is reported and left out.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -128,9 +128,9 @@ impl<T: JsonSchema> JsonSchema for List<T> {
     }
 }
 
-/// `tags`: annotations that mean nothing to the network, in Azure as here.
-#[derive(Debug)]
-pub(super) struct Tags;
+/// `tags`: annotations by name.
+#[derive(Debug, Default)]
+pub(super) struct Tags(pub(super) BTreeMap<String, String>);
 
 impl Decode for Tags {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
@@ -138,12 +138,17 @@ impl Decode for Tags {
             findings.push(wrong_type(node, "an object of strings"));
             return None;
         };
-        for (_, value) in entries {
-            if !matches!(value.value, Value::Text(_)) {
-                findings.push(wrong_type(value, "a string"));
+        let mut tags = BTreeMap::new();
+        for (name, value) in entries {
+            match (&name.value, &value.value) {
+                (Value::Text(name), Value::Text(value)) => {
+                    tags.insert(name.to_string(), value.to_string());
+                }
+                (_, Value::Text(_)) => findings.push(wrong_type(name, "a string")),
+                _ => findings.push(wrong_type(value, "a string")),
             }
         }
-        Some(Self)
+        Some(Self(tags))
     }
 }
 

@@ -28,8 +28,10 @@ mod tests;
 
 use std::path::Path;
 
+pub(crate) use self::suggest::closest;
 pub use self::{
     code::Code,
+    names::{DEFAULT_RESOURCE_GROUP, DEFAULT_SUBSCRIPTION},
     problem::{Problem, Problems, Severity, Style},
     schema::schema,
     values::values,

@@ -17,6 +17,12 @@ use super::{
 };
 use crate::topology::model::ResourceId;
 
+/// The subscription of resources where nothing names one.
+pub const DEFAULT_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
+
+/// The resource group of resources where nothing names one.
+pub const DEFAULT_RESOURCE_GROUP: &str = "vnetpeer";
+
 /// Longest name of a resource, in characters.
 const NAME_CHARS_MAX: usize = 80;
 
@@ -41,11 +47,10 @@ impl Defaults {
         let location = deployment.and_then(|it| it.location.as_ref());
         check_group(group, findings);
         Self {
-            subscription: subscription.map_or_else(
-                || "00000000-0000-0000-0000-000000000001".to_owned(),
-                |it| it.value.0.clone(),
-            ),
-            resource_group: group.map_or_else(|| "vnetpeer".to_owned(), |it| it.value.clone()),
+            subscription: subscription
+                .map_or_else(|| DEFAULT_SUBSCRIPTION.to_owned(), |it| it.value.0.clone()),
+            resource_group: group
+                .map_or_else(|| DEFAULT_RESOURCE_GROUP.to_owned(), |it| it.value.clone()),
             location: location.map_or_else(|| "westeurope".to_owned(), |it| it.value.0.clone()),
         }
     }
@@ -260,6 +265,11 @@ impl Registry {
     /// Whether some resource could not be read.
     pub(super) fn is_incomplete(&self) -> bool {
         self.incomplete
+    }
+
+    /// The id of the resource at an index.
+    pub(super) fn id(&self, index: usize) -> Option<&ResourceId> {
+        self.entries.get(index).map(|it| &it.id)
     }
 
     /// Adds a resource under the next index. A second one with the same id is reported.

@@ -1,6 +1,10 @@
 //! The strings and booleans of the document: what each takes, and what is wrong with the others.
 
+mod balancer;
 mod gateway;
+mod host;
+mod manager;
+mod permission;
 mod rule;
 
 use std::net::IpAddr;
@@ -10,7 +14,17 @@ use schemars::{Schema, json_schema};
 use uuid::Uuid;
 use vnetpeer_common::types::Mac;
 
+pub(super) use self::balancer::{
+    BackendPort, BalancerTier, FrontendPort, ProbeInterval, ProbePort, ProbeThreshold, ProbeWord,
+};
 pub(super) use self::gateway::{Asn, ConnectionType, NamespacePath, VpnType};
+pub(super) use self::host::OutboundBandwidth;
+pub(super) use self::manager::{
+    AddressOverlap, AdminPrefix, CommitTime, ConnectedGroupVnets, ConnectedGroupsOfVnet, Flag,
+    GroupConnectivity, HubType, IntentPolicy, ManagementGroupScope, MemberType, PeeringEnforcement,
+    PrivateEndpointsScale, SubscriptionScope,
+};
+pub(super) use self::permission::{ActionPattern, Guid, PrincipalWord, RoleKind, Scope, UnixId};
 pub(super) use self::rule::{
     AdminPrefixType, AdminPriority, AdminProtocol, Description, FlowTimeout, Ports, RuleAccess,
     RulePrefix, RulePriority, RuleProtocolWord, is_tag_name,

@@ -4,7 +4,7 @@
 const WORD_BYTES_MAX: usize = 100;
 
 /// The closest of `known`, if it is close enough to be a slip of the pen.
-pub(super) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn closest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     if word.len() > WORD_BYTES_MAX {
         return None;
     }

@@ -11,6 +11,7 @@
 //! Every NIC on the way judges the request when it sends and when it receives it. What it let in, it
 //! lets out again in answer, and the other way round.
 
+mod groups;
 mod policies;
 
 use std::{
@@ -193,21 +194,25 @@ impl<'a> Paths<'a> {
         let subnet = self.network.topology.subnet(nic.vnet, nic.subnet)?;
         let routes = self.routes.get(&(nic.vnet, subnet.route_table))?;
         let mut access = true;
-        let id = match &routes.lookup(destination)?.hop {
+        let route = routes.lookup(destination)?;
+        let id = match &route.hop {
             RouteHop::VnetLocal => self.network.owner(nic.vnet, destination)?.id,
             RouteHop::Peering { link, .. } => {
                 let peering = self.own_peering(nic.vnet, *link).filter(|it| it.connected)?;
                 access = peering.peering.allow_virtual_network_access;
                 self.network.owner(peering.peering.remote, destination)?.id
             }
+            RouteHop::ConnectedGroup { vnet } => {
+                let is_reached = groups::reaches(&self.network, nic.vnet, *vnet, destination);
+                self.network.owner(*vnet, destination).filter(|_| is_reached)?.id
+            }
             RouteHop::Appliance { resolved, .. } | RouteHop::Gateway { resolved, .. } => {
                 let appliance = resolved.as_ref().ok()?;
                 access = self.lets_out(nic, appliance)?;
                 appliance.nic
             }
-            RouteHop::Appliances(members) => {
-                let live: Vec<&Appliance> =
-                    members.iter().filter_map(|(_, it)| it.as_ref().ok()).collect();
+            RouteHop::Appliances(_) | RouteHop::Balanced { .. } => {
+                let live = several(&route.hop);
                 choice.seen = choice.seen.max(live.len());
                 let appliance = live.get(choice.wanted.checked_rem(live.len())?)?;
                 access = self.lets_out(nic, appliance)?;
@@ -251,12 +256,26 @@ impl<'a> Paths<'a> {
         }
         let vnet = self.network.vnet(target.vnet)?;
         let mut peerings = vnet.peerings.iter();
-        let towards = peerings.find(|it| it.peering.remote == from.vnet && it.connected)?;
+        let towards = peerings.find(|it| it.peering.remote == from.vnet && it.connected);
+        let Some(towards) = towards else {
+            return groups::reaches(&self.network, target.vnet, from.vnet, source).then_some(true);
+        };
         let is_peer = || towards.space().iter().any(|prefix| prefix.contains(&source));
         let is_gateway =
             || towards.peering.use_remote_gateways && self.network.topology.is_gateway(&from.id);
         let takes = towards.takes_forwarded() || is_peer() || is_gateway();
         takes.then_some(towards.peering.allow_virtual_network_access)
+    }
+}
+
+/// The appliances of which a route takes one.
+fn several(hop: &RouteHop) -> Vec<&Appliance> {
+    match hop {
+        RouteHop::Appliances(members) => {
+            members.iter().filter_map(|(_, it)| it.as_ref().ok()).collect()
+        }
+        RouteHop::Balanced { members, .. } => members.iter().flatten().collect(),
+        _ => Vec::new(),
     }
 }
 

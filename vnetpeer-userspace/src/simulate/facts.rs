@@ -26,7 +26,7 @@ pub(super) fn of_host(topology: &Topology, index: HostIndex, network: &NetworkFa
     let of_uplinks = host.uplinks.iter().map(|uplink| &uplink.interface);
     for (ifindex, name) in (WORKLOADS..).zip(of_nics.chain(of_uplinks)) {
         let (delivery, hook) = (Delivery::Transmit, Hook::Tc);
-        let interface = InterfaceFacts { ifindex, mtu_bytes: MTU, delivery, hook };
+        let interface = InterfaceFacts { ifindex, mtu_bytes: MTU, delivery, hook, shaper: None };
         facts.interfaces.entry(name.clone()).or_insert(interface);
     }
     let [src_mac, dst_mac] = MACS;

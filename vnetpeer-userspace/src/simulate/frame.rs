@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use vnetpeer_common::{
-    datapath::{Family, OFFSET_MAX, Packet},
+    datapath::{Change, Family, OFFSET_MAX, Packet},
     types::{Addr, Mac},
-    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Wire, ethertype},
+    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, U16, Wire, ethertype},
 };
 
 /// Bytes before a frame, more than the outer headers take.
@@ -81,6 +81,16 @@ impl Packet for Frame {
         const { T::ALIGN_1 };
         let range = self.range(offset, size_of::<T>())?;
         bytemuck::try_from_bytes_mut(self.memory.get_mut(range)?).ok()
+    }
+
+    fn get_mut_at<T: Wire>(&mut self, offset: usize) -> Option<&mut T> {
+        self.get_mut(offset & OFFSET_MAX)
+    }
+
+    fn change_checksum(&mut self, offset: usize, change: Change) -> Option<()> {
+        let checksum = self.get_mut_at::<U16>(offset)?;
+        *checksum = U16::new(change.apply(checksum.get()));
+        Some(())
     }
 
     fn pull(&mut self, _len: usize) -> Option<()> {

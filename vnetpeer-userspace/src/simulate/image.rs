@@ -8,10 +8,10 @@ use std::{
 use bytemuck::Zeroable;
 use vnetpeer_common::{
     abi::{
-        AddressKey, Classifier, Config, Filter, Link, NextHop, Nic, Node4, Node6, RelationKey,
-        Roots, Row, Vnet, Vtep,
+        AddressKey, Balancer, Classifier, Config, Filter, FrontendKey, Link, NextHop, Nic, Node4,
+        Node6, RelationKey, Roots, Row, Vnet, Vtep,
     },
-    types::{Addr, LinkId, NicId, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, VtepId},
 };
 
 use crate::topology::plan::Op;
@@ -70,6 +70,8 @@ pub(super) struct Image {
     pub(super) next_hops: Array<NextHop>,
     pub(super) links: Array<Link>,
     pub(super) relations: HashMap<RelationKey, LinkId>,
+    pub(super) balancers: Array<Balancer>,
+    pub(super) frontends: HashMap<FrontendKey, BalancerId>,
     pub(super) vteps: Array<Vtep>,
     pub(super) vtep_addresses: HashMap<Addr, VtepId>,
     pub(super) addresses: BTreeSet<AddressKey>,
@@ -93,6 +95,8 @@ impl Image {
             next_hops: Array::default(),
             links: Array::default(),
             relations: HashMap::new(),
+            balancers: Array::default(),
+            frontends: HashMap::new(),
             vteps: Array::default(),
             vtep_addresses: HashMap::new(),
             addresses: BTreeSet::new(),
@@ -125,6 +129,9 @@ impl Image {
             Op::SetLink { id, link } => self.links.set(id.0, *link),
             Op::SetRelation { key, link } => _ = self.relations.insert(*key, *link),
             Op::DeleteRelation { key } => _ = self.relations.remove(key),
+            Op::SetBalancer { id, balancer } => self.balancers.set(id.0, *balancer),
+            Op::SetFrontend { key, id } => _ = self.frontends.insert(*key, *id),
+            Op::DeleteFrontend { key } => _ = self.frontends.remove(key),
             Op::SetVtep { id, vtep } => self.vteps.set(id.0, *vtep),
             Op::SetVtepAddr { addr, id } => _ = self.vtep_addresses.insert(*addr, *id),
             Op::DeleteVtepAddr { addr } => _ = self.vtep_addresses.remove(addr),

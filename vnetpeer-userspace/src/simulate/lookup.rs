@@ -29,7 +29,7 @@ impl Network {
     pub(super) fn leads_to_nic(&self, flows: &Flows, nic: NicId, address: IpAddr) -> bool {
         let Some(next) = self.next_hop(flows, nic, address) else { return false };
         match next.kind {
-            next_hop_kind::VNET => {
+            next_hop_kind::VNET | next_hop_kind::CONNECTED_GROUP => {
                 let host = self.attached(nic).and_then(|it| self.image(it.host));
                 let Some(image) = host else { return false };
                 let tables = HostTables::new(image, flows, true);

@@ -120,7 +120,8 @@ impl<'a> Session<'a> {
                 end = self.arrive(&mut hop, frame);
             }
             Verdict::Drop(_) => end = Some(dropped(from, &tables)),
-            Verdict::Pass | Verdict::Reply => {}
+            // No simulated host has a queue to shape with.
+            Verdict::Pass | Verdict::Shape { .. } | Verdict::Reply => {}
         }
         Handled { hop, end }
     }

@@ -4,13 +4,16 @@ use std::cell::{Cell, RefCell};
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Classifier, Config, DropEvent, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
-        FlowsOpened, FragmentKey, Fragmented, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots,
-        Row, RuleEntry, Vnet, Vtep,
+        AddressKey, Balancer, Classifier, Config, DropEvent, Filter, Flow, FlowKey4, FlowKey6,
+        FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, NextHop, Nic, Node4,
+        Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
     },
     datapath::{Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, classify},
     reason::DropReason,
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId, VtepId},
+    types::{
+        Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId,
+        VtepId,
+    },
 };
 
 use super::{flows::Flows, image::Image};
@@ -87,6 +90,14 @@ impl Tables for HostTables<'_> {
 
     fn relation(&self, vnet: VnetId, remote: VnetId) -> Option<LinkId> {
         self.image.relations.get(&RelationKey { vnet, remote }).copied()
+    }
+
+    fn frontend(&self, key: FrontendKey) -> Option<BalancerId> {
+        self.image.frontends.get(&key).copied()
+    }
+
+    fn balancer(&self, id: BalancerId) -> Option<&Balancer> {
+        Some(self.image.balancers.get(id.0))
     }
 
     fn vtep(&self, id: VtepId) -> Option<&Vtep> {

@@ -1,18 +1,24 @@
 //! What the maps of one host should hold: (topology, state, host, facts) → [`Desired`].
 //!
 //! A host is given only what its NICs can reach and what can reach them: the VNets that have a NIC
-//! or an uplink here, and the VNets that are `Connected` with those. A direct sender to a local NIC
+//! or an uplink here, the VNets that are `Connected` with those, and the members of their connected groups. A direct sender to a local NIC
 //! is always in one of these, also behind an appliance. Which routes a subnet has is decided in
 //! [`routes`](super::routes), in which order maps change in [`plan`](super::plan).
 
+mod balancers;
 mod classes;
 mod filters;
+mod groups;
 mod nics;
 #[cfg(test)]
 mod tests;
 mod vteps;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 use vnetpeer_common::{
@@ -21,13 +27,15 @@ use vnetpeer_common::{
 };
 
 pub use self::nics::guest_mac;
-use self::{classes::TagPrefixes, filters::Filters};
+use self::{classes::TagPrefixes, filters::Filters, groups::Groups};
 use super::{
-    desired::{Desired, Hop, PrefixTable, VnetTables},
+    balancing::questions,
+    desired::{Desired, Hop, PrefixTable, SharedTable, VnetTables},
     facts::{DatapathFacts, HostFacts},
-    model::{Host, HostIndex, Topology, VnetIndex},
+    model::{Host, HostIndex, ResourceId, Topology, VnetIndex},
     network::{Network, NetworkError, NumberedPeering, NumberedVnet},
-    routes::{Appliance, ApplianceProblem, RouteHop, effective_routes},
+    routes::{Appliance, Route, RouteHop, RouteSource, effective_routes},
+    service_tags,
     state::State,
 };
 
@@ -51,6 +59,8 @@ pub fn compile(
         host,
         facts,
         filters: Filters::new(topology, state),
+        groups: Groups::default(),
+        probed: questions(topology).into_iter().map(|it| &it.nic.id).collect(),
         desired: Desired { config: config(host, &facts.datapath), ..Desired::default() },
         remote_hosts: BTreeSet::new(),
     };
@@ -66,6 +76,9 @@ struct Compiler<'a> {
     host: &'a Host,
     facts: &'a HostFacts,
     filters: Filters<'a>,
+    groups: Groups,
+    /// NICs that health probes ask.
+    probed: HashSet<&'a ResourceId>,
     desired: Desired,
     /// Hosts that have a NIC in reach.
     remote_hosts: BTreeSet<HostIndex>,
@@ -81,10 +94,14 @@ impl Compiler<'_> {
             let connected = vnet.peerings.iter().filter(|peering| peering.connected);
             reached.extend(connected.map(|peering| peering.peering.remote));
         }
+        reached.extend(self.joined(&hosted));
         for vnet in reached.iter().filter_map(|index| network.vnet(*index)) {
             let is_hosted = hosted.contains(&vnet.index);
-            self.desired.vnets.insert(vnet.id, vnet_tables(vnet, is_hosted));
+            let tables = self.vnet_tables(vnet, is_hosted);
+            self.desired.vnets.insert(vnet.id, tables);
+            self.add_group_links(vnet);
             self.add_nics(vnet)?;
+            self.add_frontends(vnet)?;
             if is_hosted {
                 self.add_routes(vnet);
                 self.add_links(vnet);
@@ -92,6 +109,14 @@ impl Compiler<'_> {
         }
         self.desired.missing_interfaces.sort_unstable();
         self.add_vteps()
+    }
+
+    /// The members of the connected groups of VNets.
+    fn joined(&self, vnets: &BTreeSet<VnetIndex>) -> BTreeSet<VnetIndex> {
+        let network = self.network;
+        let joined = vnets.iter().filter_map(|index| network.vnet(*index)?.joined.as_ref());
+        let joined: HashMap<_, _> = joined.map(|it| (Arc::as_ptr(it), it)).collect();
+        joined.values().flat_map(|it| it.members()).copied().collect()
     }
 
     /// Whether a NIC or an uplink of the VNet lives here, its interface present or not.
@@ -107,10 +132,53 @@ impl Compiler<'_> {
             let Some(routes) = effective_routes(network, vnet.index, table) else { continue };
             let mut prefixes = PrefixTable::default();
             for route in routes.active() {
-                prefixes.insert(route.prefix, hop(&route.hop, vnet.id, uplink));
+                prefixes.insert(route.prefix, hop(route, vnet, uplink));
             }
-            let tags = TagPrefixes::new(network, vnet, table);
-            self.desired.routes.insert(id, tags.classify(&prefixes));
+            let tags = service_tags::without_groups(network, vnet, table);
+            let table = match &routes.group {
+                None => SharedTable::from(TagPrefixes::new(tags).classify(&prefixes)),
+                Some(group) => {
+                    let mut own = PrefixTable::default();
+                    tags.into_iter().for_each(|net| own.insert(net, ()));
+                    self.groups.routes(network, group, &prefixes, &own)
+                }
+            };
+            self.desired.routes.insert(id, table);
+        }
+    }
+
+    /// Who lives where in the VNet, and, if it has NICs here, whose space is whose around it.
+    fn vnet_tables(&mut self, vnet: &NumberedVnet<'_>, hosted: bool) -> VnetTables {
+        let mut endpoints = PrefixTable::default();
+        for prefix in &vnet.vnet.address_space {
+            endpoints.insert(*prefix, NicId::NONE);
+        }
+        for it in &vnet.nics {
+            for address in &it.nic.addresses {
+                endpoints.insert(IpNet::from(*address), it.id);
+            }
+        }
+        for it in &vnet.frontends {
+            endpoints.insert(IpNet::from(it.frontend.address), it.id);
+        }
+        let peers = if hosted {
+            self.groups.peers(self.network, vnet, groups::links(&vnet.peerings))
+        } else {
+            SharedTable::default()
+        };
+        let (region, group_links) = (vnet.region, vnet.group_links);
+        VnetTables { hosted, endpoints, peers, region, group_links }
+    }
+
+    /// The links that meter what a VNet exchanges over its connected groups.
+    fn add_group_links(&mut self, vnet: &NumberedVnet<'_>) {
+        let flags = link_flags::CONNECTED | link_flags::ALLOW_ACCESS | link_flags::CONNECTED_GROUP;
+        for (id, scope) in vnet.group_links.into_iter().zip([0, link_flags::GLOBAL]) {
+            let (remote, reverse) = (VnetId::NONE, LinkId::NONE);
+            let link = abi::Link { flags: flags | scope, vnet: vnet.id, remote, reverse };
+            if id.is_some() {
+                self.desired.links.insert(id, link);
+            }
         }
     }
 
@@ -149,42 +217,24 @@ fn flags(peering: &NumberedPeering<'_>) -> u32 {
         (peering.peering.allow_virtual_network_access, link_flags::ALLOW_ACCESS),
         (peering.takes_forwarded(), link_flags::ALLOW_FORWARDED),
         (peering.peering.use_remote_gateways, link_flags::USE_REMOTE_GATEWAYS),
+        (peering.global, link_flags::GLOBAL),
     ];
     bits.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, bit)| flags | bit)
 }
 
-/// Who lives where in the VNet, and, if it has NICs here, whose space is whose around it.
-fn vnet_tables(vnet: &NumberedVnet<'_>, hosted: bool) -> VnetTables {
-    let mut endpoints = PrefixTable::default();
-    for prefix in &vnet.vnet.address_space {
-        endpoints.insert(*prefix, NicId::NONE);
-    }
-    for it in &vnet.nics {
-        for address in &it.nic.addresses {
-            endpoints.insert(IpNet::from(*address), it.id);
-        }
-    }
-    let mut peers: PrefixTable<LinkId> = PrefixTable::default();
-    if hosted {
-        for peering in &vnet.peerings {
-            for prefix in peering.space() {
-                peers.insert(*prefix, peering.link);
-            }
-        }
-    }
-    VnetTables { hosted, endpoints, peers }
-}
-
-fn hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> Hop {
+fn hop(route: &Route, vnet: &NumberedVnet<'_>, uplink: Option<NicId>) -> Hop {
+    let is_shared = vnet.joined.is_some() && route.source == RouteSource::Default;
     let nowhere = |kind: u16| abi::NextHop { kind, ..abi::NextHop::default() };
     let local = |kind, target| abi::NextHop { kind, target, ..abi::NextHop::default() };
-    Hop::One(match hop {
-        RouteHop::VnetLocal => local(next_hop_kind::VNET, vnet.0),
+    Hop::One(match &route.hop {
+        RouteHop::VnetLocal if is_shared => groups::own_hop(vnet),
+        RouteHop::VnetLocal => local(next_hop_kind::VNET, vnet.id.0),
         RouteHop::Internet => match uplink {
             Some(nic) => local(next_hop_kind::NIC, nic.0),
             None => nowhere(next_hop_kind::NO_UPLINK),
         },
-        RouteHop::None => nowhere(next_hop_kind::NONE),
+        // Which are in no list of single routes.
+        RouteHop::None | RouteHop::ConnectedGroup { .. } => nowhere(next_hop_kind::NONE),
         RouteHop::Peering { remote, link, reverse, .. } => abi::NextHop {
             kind: next_hop_kind::VNET,
             class: 0,
@@ -196,7 +246,8 @@ fn hop(hop: &RouteHop, vnet: VnetId, uplink: Option<NicId>) -> Hop {
         | RouteHop::Gateway { resolved: Ok(it), .. } => appliance(it),
         RouteHop::Appliance { resolved: Err(_), .. }
         | RouteHop::Gateway { resolved: Err(_), .. } => nowhere(next_hop_kind::UNREACHABLE),
-        RouteHop::Appliances(members) => return spread(members),
+        RouteHop::Appliances(members) => return spread(members.iter().flat_map(|(_, it)| it)),
+        RouteHop::Balanced { members, .. } => return spread(members.iter().flatten()),
     })
 }
 
@@ -211,9 +262,8 @@ fn appliance(it: &Appliance) -> abi::NextHop {
 }
 
 /// Those of several appliances that can be reached.
-fn spread(members: &[(IpAddr, Result<Appliance, ApplianceProblem>)]) -> Hop {
-    let mut hops: Vec<_> =
-        members.iter().filter_map(|(_, it)| it.as_ref().ok()).map(appliance).collect();
+fn spread<'a>(members: impl Iterator<Item = &'a Appliance>) -> Hop {
+    let mut hops: Vec<_> = members.map(appliance).collect();
     hops.sort_unstable();
     hops.dedup();
     if hops.is_empty() {

@@ -5,37 +5,55 @@ use std::{
     sync::Arc,
 };
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vnetpeer_common::{
     abi,
-    types::{LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
+    types::{BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use super::policy::Policy;
+pub use super::prefixes::PrefixTable;
 
-/// A longest-prefix-match table of both families.
+/// A table of which a part is shared with other tables. A prefix of its own comes in the place of an equal
+/// one of that part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrefixTable<T> {
-    /// IPv4 prefixes, host bits zero.
-    pub v4: BTreeMap<Ipv4Net, T>,
-    /// IPv6 prefixes, host bits zero.
-    pub v6: BTreeMap<Ipv6Net, T>,
+pub struct SharedTable<T> {
+    /// What several tables have.
+    pub shared: Option<Arc<PrefixTable<T>>>,
+    /// What this one has besides.
+    pub own: PrefixTable<T>,
 }
 
-impl<T> Default for PrefixTable<T> {
+impl<T> Default for SharedTable<T> {
     fn default() -> Self {
-        Self { v4: BTreeMap::new(), v6: BTreeMap::new() }
+        Self::from(PrefixTable::default())
     }
 }
 
-impl<T> PrefixTable<T> {
-    /// Sets the value of a prefix.
-    pub fn insert(&mut self, prefix: IpNet, value: T) {
-        match prefix {
-            IpNet::V4(net) => self.v4.insert(net.trunc(), value),
-            IpNet::V6(net) => self.v6.insert(net.trunc(), value),
-        };
+impl<T> From<PrefixTable<T>> for SharedTable<T> {
+    fn from(own: PrefixTable<T>) -> Self {
+        Self { shared: None, own }
     }
+}
+
+impl<T: Clone> SharedTable<T> {
+    /// All of it in one table.
+    pub fn merged(&self) -> PrefixTable<T> {
+        let mut merged = self.shared.as_deref().cloned().unwrap_or_default();
+        merged.v4.extend(self.own.v4.clone());
+        merged.v6.extend(self.own.v6.clone());
+        merged
+    }
+}
+
+/// Whose address it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Nobody's.
+    Nobody,
+    /// That of the VNet at the other side of a link.
+    Link(LinkId),
+    /// That of a member of a connected group.
+    Member(VnetId),
 }
 
 /// Where a route leads.
@@ -86,8 +104,23 @@ pub struct VnetTables {
     pub hosted: bool,
     /// Own address space (value `NicId::NONE`) and, as host prefixes, the NICs in it.
     pub endpoints: PrefixTable<NicId>,
-    /// Peers' address spaces as last synced → this VNet's link to that peer.
-    pub peers: PrefixTable<LinkId>,
+    /// Whose the addresses around it are: peers' spaces as last synced, and those of connected groups.
+    pub peers: SharedTable<Peer>,
+    /// The number of its region.
+    pub region: u32,
+    /// Its links that meter connected groups; none if it is in none.
+    pub group_links: [LinkId; 2],
+}
+
+/// A load balancing rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancer {
+    /// Which packets it takes.
+    pub key: abi::FrontendKey,
+    /// What becomes of them. `slots` is 0; `plan` deals them out among the members.
+    pub rule: abi::Balancer,
+    /// NICs of the backends that take new flows.
+    pub members: Arc<[NicId]>,
 }
 
 /// What the maps of one host should hold.
@@ -103,11 +136,13 @@ pub struct Desired {
     /// VNets that local NICs can reach.
     pub vnets: BTreeMap<VnetId, VnetTables>,
     /// Effective routes by table.
-    pub routes: BTreeMap<TableId, PrefixTable<Hop>>,
-    /// Links of the VNets that are hosted here, and their reverses.
+    pub routes: BTreeMap<TableId, SharedTable<Hop>>,
+    /// Links of the VNets that are hosted here, and their reverses; links that meter connected groups.
     pub links: BTreeMap<LinkId, abi::Link>,
     /// (receiving VNet, sending VNet) → the receiving side's link.
     pub relations: BTreeMap<abi::RelationKey, LinkId>,
+    /// Load balancing rules of the frontends in `nics`.
+    pub balancers: BTreeMap<BalancerId, Balancer>,
     /// Remote hosts.
     pub vteps: BTreeMap<VtepId, abi::Vtep>,
     /// What judges each local NIC, by its slot. Generations are 0; `plan` gives them out.

@@ -3,6 +3,7 @@
 //! Compares two networks and knows nothing of hosts or maps. What becomes of reachability is found by
 //! packets ([`crate::simulate::reach`]).
 
+mod balancer;
 mod security;
 #[cfg(test)]
 mod tests;
@@ -128,6 +129,17 @@ fn describe(network: &Network<'_>) -> BTreeMap<(&'static str, ResourceId), Prope
         let properties = security::describe_admin_rules(topology, admin);
         found.insert(("securityAdminRules", admin.id.clone()), properties);
     }
+    for balancer in &topology.load_balancers {
+        found.insert(("loadBalancer", balancer.id.clone()), balancer::describe(topology, balancer));
+    }
+    for manager in &topology.network_managers {
+        let properties = security::describe_manager(topology, manager);
+        found.insert(("networkManager", manager.id.clone()), properties);
+    }
+    for group in &topology.connected_groups {
+        let members = security::describe_connected_group(topology, group);
+        found.insert(("connectedGroup", group.id.clone()), members);
+    }
     for table in &topology.route_tables {
         found.insert(("routeTable", table.id.clone()), describe_route_table(table));
     }
@@ -137,6 +149,11 @@ fn describe(network: &Network<'_>) -> BTreeMap<(&'static str, ResourceId), Prope
     for (id, properties) in peerings.chain(orphans) {
         let properties = describe_peering(&properties, network.state.peering(id));
         found.insert(("virtualNetworkPeering", id.clone()), properties);
+    }
+    for peering in topology.peerings.iter().filter(|it| it.managed_by.is_some()) {
+        if let Some(properties) = found.get_mut(&("virtualNetworkPeering", peering.id.clone())) {
+            properties.insert("managedBy", name(peering.managed_by.as_ref()));
+        }
     }
     found
 }
@@ -181,6 +198,7 @@ fn describe_nic(topology: &Topology, nic: &Nic) -> Properties {
         ("host", host.unwrap_or_default()),
         ("interface", nic.interface.clone()),
         ("mode", format!("{:?}", nic.mode)),
+        ("outboundBandwidthMbps", format!("{:?}", nic.outbound_bits_per_second)),
     ])
 }
 

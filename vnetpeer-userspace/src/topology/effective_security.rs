@@ -29,7 +29,7 @@ use super::{
 const VIRTUAL_NETWORK: &str = "VirtualNetwork";
 const INTERNET: &str = "Internet";
 /// The tag of the platform's probes.
-const LOAD_BALANCER: &str = "AzureLoadBalancer";
+pub(super) const LOAD_BALANCER: &str = "AzureLoadBalancer";
 
 /// A reference to a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -55,6 +55,21 @@ pub struct InterfaceFacts {
     pub delivery: Delivery,
     /// The program that handles it.
     pub hook: Hook,
+    /// The queue that limits what comes in on it, if there is one.
+    pub shaper: Option<ShaperFacts>,
+}
+
+/// A pair of interfaces with a queue in between: what goes out of one comes in on the other, not faster
+/// than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShaperFacts {
+    /// Index of the interface that frames are sent out of.
+    pub enters: u32,
+    /// Index of the interface that they come in on.
+    pub leaves: u32,
+    /// Whether frames take this way; otherwise only those that are still in it do.
+    pub in_use: bool,
 }
 
 /// The way to another host.

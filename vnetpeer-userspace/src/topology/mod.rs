@@ -10,6 +10,7 @@
 //! - [`routes`]: effective routes of a subnet by Azure's rules.
 //! - [`policy`]: security rules with everything resolved, and their classifiers.
 //! - [`effective_security`]: security rules as they apply to a NIC, in Azure's shape.
+//! - [`balancing`]: load balancers' frontends, who takes their flows, and whom their probes ask.
 //! - [`facts`] and [`compile`]: what one host's maps should hold.
 //! - [`trie`]: tables of prefixes as interned nodes.
 //! - [`plan`]: the smallest ordered list of map operations from what is to what should be.
@@ -17,15 +18,18 @@
 //!
 //! Nothing here does I/O, reads a clock or logs.
 
+pub mod balancing;
 pub mod compile;
 pub mod desired;
 pub mod diff;
 pub mod effective_security;
 pub mod facts;
+pub mod flow_verify;
 pub mod model;
 pub mod network;
 pub mod plan;
 pub mod policy;
+mod prefixes;
 pub mod routes;
 mod service_tags;
 pub mod state;

@@ -5,11 +5,15 @@
 mod connected_group;
 mod gateway;
 mod load_balancer;
+mod network_manager;
 mod peering;
+mod permission;
+mod route;
 mod security;
 
 use std::{
     cmp::Ordering,
+    collections::BTreeMap,
     fmt,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -22,10 +26,20 @@ use vnetpeer_common::types::Mac;
 pub use self::connected_group::ConnectedGroup;
 pub use self::gateway::{Connection, ConnectionRemote, Gateway, GatewayIndex, GatewayType};
 pub use self::load_balancer::{
-    BackendPool, BalancedProtocol, Frontend, LoadBalancer, LoadBalancerSku, LoadBalancingRule,
-    LoadDistribution, Probe, ProbeProtocol,
+    BackendMember, BackendPool, BalancedProtocol, Frontend, LoadBalancer, LoadBalancerSku,
+    LoadBalancingRule, LoadDistribution, Probe, ProbeProtocol,
+};
+pub use self::network_manager::{
+    Candidate, Commit, CommitType, Comparison, Condition, ConditionField,
+    ConnectivityConfiguration, ConnectivityGroup, ConnectivityTopology, NetworkGroup,
+    NetworkManager, ScopeAccess, SecurityAdminConfiguration,
 };
 pub use self::peering::{OrphanPeering, Peering, PeeringProperties, PeeringScope, implicit_side};
+pub use self::permission::{
+    DEFAULT_TENANT, ManagementGroup, Permissions, Principal, PrincipalIndex, PrincipalType,
+    RoleAssignment, RoleDefinition, RoleIndex, RolePermission, Subscription,
+};
+pub use self::route::{Route, RouteNextHop, RouteTable};
 pub use self::security::{
     Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,
     Direction, Endpoints, PortRange, RuleProtocol, RuleSide, SecurityGroup, SecurityGroupIndex,
@@ -160,6 +174,8 @@ pub struct Topology {
     pub peerings: Vec<Peering>,
     /// The peering objects whose remote VNet is gone.
     pub orphans: Vec<OrphanPeering>,
+    /// The network managers, those of a higher scope first.
+    pub network_managers: Vec<NetworkManager>,
     /// The connected groups that network managers deployed.
     pub connected_groups: Vec<ConnectedGroup>,
     /// The virtual network gateways.
@@ -174,6 +190,8 @@ pub struct Topology {
     pub application_security_groups: Vec<ApplicationSecurityGroup>,
     /// The security admin rules.
     pub admin_rules: Vec<AdminRules>,
+    /// Who may do what.
+    pub permissions: Permissions,
 }
 
 impl Topology {
@@ -277,6 +295,8 @@ pub struct Vnet {
     pub id: ResourceId,
     /// Azure region.
     pub location: String,
+    /// Its tags by name.
+    pub tags: BTreeMap<String, String>,
     /// Its address space; prefixes of one family do not overlap.
     pub address_space: Vec<IpNet>,
     /// Its subnets, each inside the address space.
@@ -285,6 +305,14 @@ pub struct Vnet {
     pub classic: bool,
     /// `flowTimeoutInMinutes` (4 to 30); `None`: Azure's default of 4.
     pub flow_timeout_minutes: Option<u8>,
+}
+
+impl Vnet {
+    /// Its region's name for comparison: `West Europe` is `westeurope`.
+    pub fn region(&self) -> String {
+        let letters = self.location.chars().filter(|it| !it.is_whitespace());
+        letters.map(|it| it.to_ascii_lowercase()).collect()
+    }
 }
 
 /// A subnet.
@@ -340,45 +368,4 @@ pub struct Nic {
     pub interface: String,
     /// The hook on that interface.
     pub mode: HookMode,
-}
-
-/// A route table.
-#[derive(Clone, Debug)]
-pub struct RouteTable {
-    /// Its ARM id.
-    pub id: ResourceId,
-    /// User-defined routes; prefixes are unique.
-    pub routes: Vec<Route>,
-    /// `disableBgpRoutePropagation`.
-    pub disable_bgp_route_propagation: bool,
-    /// `disablePeeringRoute` is `All`: the table's subnets get no system routes to peers.
-    pub disable_peering_routes: bool,
-}
-
-/// A user-defined route.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// Its name in the table.
-    pub name: String,
-    /// Destination.
-    pub prefix: IpNet,
-    /// Where it leads.
-    pub next_hop: RouteNextHop,
-}
-
-/// `nextHopType` of a user-defined route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RouteNextHop {
-    /// `VnetLocal`.
-    VnetLocal,
-    /// `Internet`.
-    Internet,
-    /// `None`: drop.
-    None,
-    /// `VirtualAppliance` with its `nextHopIpAddress`.
-    VirtualAppliance(IpAddr),
-    /// `VirtualApplianceEcmp` with its 2 to 64 `nextHopIpAddresses`.
-    VirtualApplianceEcmp(Vec<IpAddr>),
-    /// `VirtualNetworkGateway`: the VNet's own VPN gateway, or the one that it uses remotely.
-    VirtualNetworkGateway,
 }

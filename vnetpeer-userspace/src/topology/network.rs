@@ -6,18 +6,21 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
+    sync::Arc,
 };
 
 use ipnet::IpNet;
 use vnetpeer_common::types::{LinkId, NicId, TableId, VnetId};
 
 use super::{
+    balancing::NumberedFrontend,
     facts::NetworkFacts,
     model::{
-        Gateway, GatewayIndex, HostIndex, Nic, NicIndex, Peering, PeeringIndex, ResourceId,
-        RouteTableIndex, Topology, Uplink, Vnet, VnetIndex,
+        Gateway, GatewayIndex, HostIndex, LoadBalancer, Nic, NicIndex, Peering, PeeringIndex,
+        ResourceId, RouteTableIndex, Topology, Uplink, Vnet, VnetIndex,
     },
-    state::{PeeringRecord, PeeringState, State, TableKey},
+    routes::Joined,
+    state::{PeeringRecord, PeeringState, State, TableKey, group_link_ids},
 };
 
 /// Why a topology and a state, or a host, do not belong together.
@@ -126,6 +129,14 @@ pub struct NumberedVnet<'a> {
     pub uplinks: Vec<NumberedUplink<'a>>,
     /// Its own gateway.
     pub gateway: Option<NumberedGateway<'a>>,
+    /// The frontends of its load balancers.
+    pub frontends: Vec<NumberedFrontend<'a>>,
+    /// The number of its region.
+    pub region: u32,
+    /// Its links that meter connected groups; none if it is in none.
+    pub group_links: [LinkId; 2],
+    /// What it reaches over connected groups.
+    pub joined: Option<Arc<Joined>>,
 }
 
 /// A topology joined with its numbers.
@@ -155,6 +166,7 @@ impl<'a> Network<'a> {
         };
         for (index, vnet) in topology.vnets.iter().enumerate() {
             let id = state.vnet(&vnet.id).ok_or_else(|| not_numbered(&vnet.id))?;
+            let region = state.region(&vnet.region()).ok_or_else(|| not_numbered(&vnet.id))?;
             network.vnets.push(NumberedVnet {
                 vnet,
                 index: VnetIndex(index),
@@ -163,6 +175,10 @@ impl<'a> Network<'a> {
                 nics: Vec::new(),
                 uplinks: Vec::new(),
                 gateway: None,
+                frontends: Vec::new(),
+                region,
+                group_links: [LinkId::NONE; 2],
+                joined: None,
             });
             network.add_tables(VnetIndex(index), vnet)?;
         }
@@ -172,6 +188,9 @@ impl<'a> Network<'a> {
         for (index, gateway) in topology.gateways.iter().enumerate() {
             network.add_gateway(GatewayIndex(index), gateway)?;
         }
+        for balancer in &topology.load_balancers {
+            network.add_load_balancer(balancer)?;
+        }
         for (index, host) in topology.hosts.iter().enumerate() {
             for uplink in &host.uplinks {
                 network.add_uplink(HostIndex(index), uplink)?;
@@ -180,6 +199,7 @@ impl<'a> Network<'a> {
         for (index, peering) in topology.peerings.iter().enumerate() {
             network.add_peering(PeeringIndex(index), peering)?;
         }
+        network.add_groups()?;
         Ok(network)
     }
 
@@ -204,6 +224,12 @@ impl<'a> Network<'a> {
         let index = *self.owners.get(&(vnet, address))?;
         let nic = self.topology.nic(index)?;
         Some(NumberedNic { nic, id: self.state.nic(&nic.id)? })
+    }
+
+    /// The frontend of a virtual network that has an address.
+    pub fn frontend(&self, vnet: VnetIndex, address: IpAddr) -> Option<NumberedFrontend<'a>> {
+        let frontends = &self.vnet(vnet)?.frontends;
+        frontends.iter().find(|it| it.frontend.address == address).copied()
     }
 
     /// The table of effective routes of subnets with this route table.
@@ -263,6 +289,15 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
+    fn add_load_balancer(&mut self, balancer: &'a LoadBalancer) -> Result<(), NetworkError> {
+        let vnet = self.vnets.get_mut(balancer.vnet.0).ok_or_else(|| dangling(&balancer.id))?;
+        for (index, frontend) in balancer.frontends.iter().enumerate() {
+            let id = self.state.nic(&frontend.id).ok_or_else(|| not_numbered(&frontend.id))?;
+            vnet.frontends.push(NumberedFrontend { frontend, index, balancer, id });
+        }
+        Ok(())
+    }
+
     fn add_uplink(&mut self, host: HostIndex, uplink: &'a Uplink) -> Result<(), NetworkError> {
         let id = self.state.nic(&uplink.id).ok_or_else(|| not_numbered(&uplink.id))?;
         let vnet = self.vnets.get_mut(uplink.vnet.0).ok_or_else(|| dangling(&uplink.id))?;
@@ -284,8 +319,7 @@ impl<'a> Network<'a> {
             }
             None => (LinkId::NONE, false),
         };
-        let region = region(&remote.vnet.location);
-        let remote = remote.id;
+        let (region, remote) = (remote.region, remote.id);
         let vnet = self.vnets.get_mut(it.vnet.0).ok_or_else(|| dangling(&it.id))?;
         vnet.peerings.push(NumberedPeering {
             peering: it,
@@ -295,15 +329,37 @@ impl<'a> Network<'a> {
             reverse,
             remote,
             connected,
-            global: region != self::region(&vnet.vnet.location),
+            global: region != vnet.region,
         });
         Ok(())
     }
-}
 
-/// A region's name for comparison: `West Europe` is `westeurope`.
-fn region(location: &str) -> String {
-    location.chars().filter(|it| !it.is_whitespace()).map(|it| it.to_ascii_lowercase()).collect()
+    /// Needs to know all peerings. Members of the same connected groups share what they reach.
+    fn add_groups(&mut self) -> Result<(), NetworkError> {
+        let mut groups: BTreeMap<VnetIndex, Vec<usize>> = BTreeMap::new();
+        for (number, group) in self.topology.connected_groups.iter().enumerate() {
+            for member in &group.members {
+                groups.entry(*member).or_default().push(number);
+            }
+        }
+        let mut joined: BTreeMap<Vec<usize>, Arc<Joined>> = BTreeMap::new();
+        for set in groups.values() {
+            if !joined.contains_key(set) {
+                let all = set.iter().filter_map(|it| self.topology.connected_groups.get(*it));
+                let members = all.flat_map(|group| &group.members).copied().collect();
+                joined.insert(set.clone(), Arc::new(Joined::new(members, &self.vnets)));
+            }
+        }
+        for (member, set) in groups {
+            let state = self.state;
+            let Some(vnet) = self.vnets.get_mut(member.0) else { continue };
+            let link = |id: ResourceId| state.link(&id).ok_or_else(|| not_numbered(&id));
+            let [regional, global] = group_link_ids(&vnet.vnet.id).map(link);
+            vnet.group_links = [regional?, global?];
+            vnet.joined = joined.get(&set).cloned();
+        }
+        Ok(())
+    }
 }
 
 fn not_numbered(id: &ResourceId) -> NetworkError {

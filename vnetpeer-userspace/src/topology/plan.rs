@@ -14,8 +14,9 @@
 //! 7. give the NICs whose packets may fare differently a new epoch.
 //!
 //! Before 3 a packet gets the old verdict or is dropped, after it the new one or is dropped, and a
-//! packet that gets the same verdict for the same reasons before and after is never dropped, with one
-//! exception: packets of NICs that swap route tables while both tables change. Trie nodes and next
+//! packet that gets the same verdict for the same reasons before and after is never dropped, with two
+//! exceptions: packets of NICs that swap route tables while both tables change, and packets over a connected
+//! group of a VNet that changes its groups. Trie nodes and next
 //! hops are written before the first root that leads to them.
 //!
 //! Security rules judge a NIC's packets in each direction as before, as after, or deny. What decides
@@ -44,7 +45,7 @@ use std::sync::Arc;
 
 use vnetpeer_common::{
     abi,
-    types::{Addr, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
+    types::{Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 pub use self::{
@@ -175,6 +176,25 @@ pub enum Op {
     DeleteRelation {
         /// The pair.
         key: abi::RelationKey,
+    },
+    /// Write a load balancing rule.
+    SetBalancer {
+        /// Its index.
+        id: BalancerId,
+        /// Its content.
+        balancer: abi::Balancer,
+    },
+    /// Let a load balancing rule take packets.
+    SetFrontend {
+        /// Which packets.
+        key: abi::FrontendKey,
+        /// The rule.
+        id: BalancerId,
+    },
+    /// Let no load balancing rule take packets.
+    DeleteFrontend {
+        /// Which packets.
+        key: abi::FrontendKey,
     },
     /// Write a remote host.
     SetVtep {

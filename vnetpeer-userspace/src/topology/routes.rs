@@ -10,10 +10,13 @@
 //! - There are no `None` routes for IPv6: Azure lists none, so unknown unique-local addresses follow
 //!   `::/0`.
 //!
-//! An appliance's address is resolved by system routes only, never by another user-defined route.
+//! An appliance's address is resolved by system routes only, never by another user-defined route. Nothing
+//! forwarded is taken over a connected group, so an appliance of another member is not in reach.
 
+mod appliance;
 mod effective;
 pub mod gateway;
+mod group;
 #[cfg(test)]
 mod tests;
 
@@ -27,10 +30,11 @@ use self::gateway::UsedGateway;
 pub use self::{
     effective::EffectiveRoute,
     gateway::{advertised, connected_gateways},
+    group::{GroupRoutes, Joined},
 };
 use super::{
     model::{
-        PeeringIndex, ResourceId, Route as UserRoute, RouteNextHop, RouteTableIndex, VnetIndex,
+        PeeringIndex, Route as UserRoute, RouteNextHop, RouteTable, RouteTableIndex, VnetIndex,
     },
     network::{Network, NumberedPeering, NumberedVnet},
 };
@@ -79,6 +83,12 @@ pub enum ApplianceProblem {
     NoNic,
     /// One of several appliances whose interface is missing or without a carrier.
     Down,
+    /// The address is a load balancer's, and no rule of it has HA ports.
+    NoHaPorts,
+    /// The address is a load balancer's, and none behind it answers its probe.
+    NoHealthyMember,
+    /// The address is a Basic load balancer's in another region.
+    BasicOverGlobalPeering,
 }
 
 /// A virtual appliance that can be reached.
@@ -114,12 +124,24 @@ pub enum RouteHop {
         /// Whether the peer is in another region.
         global: bool,
     },
+    /// A member of a connected group.
+    ConnectedGroup {
+        /// Which VNet.
+        vnet: VnetIndex,
+    },
     /// A virtual appliance.
     Appliance {
         /// `nextHopIpAddress`.
         address: IpAddr,
         /// The NIC behind it, or why there is none.
         resolved: Result<Appliance, ApplianceProblem>,
+    },
+    /// The frontend of a load balancer; each flow takes one of those behind its rule with HA ports.
+    Balanced {
+        /// `nextHopIpAddress`.
+        address: IpAddr,
+        /// Those that take flows, never none, or why there are none.
+        members: Result<Vec<Appliance>, ApplianceProblem>,
     },
     /// Several virtual appliances; each flow takes one of those that can be reached.
     Appliances(Vec<(IpAddr, Result<Appliance, ApplianceProblem>)>),
@@ -150,22 +172,32 @@ pub struct Route {
 /// Effective routes of the subnets of one VNet that share a route table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EffectiveRoutes {
-    /// All routes, losers included: own space, peers, Internet, None, user-defined.
+    /// All routes but those to connected groups, losers included: own space, peers, Internet, None, gateway,
+    /// user-defined.
     pub routes: Vec<Route>,
+    /// Routes to connected groups.
+    pub group: Option<GroupRoutes>,
+    /// The VNet whose subnets have them.
+    vnet: VnetIndex,
     /// `disableBgpRoutePropagation` of the route table.
     pub disable_bgp_route_propagation: bool,
 }
 
 impl EffectiveRoutes {
-    /// The routes in force; their prefixes are unique.
+    /// The routes in force but those to connected groups; their prefixes are unique.
     pub fn active(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().filter(|route| route.state == RouteState::Active)
     }
 
     /// The route that a destination takes.
-    pub fn lookup(&self, destination: IpAddr) -> Option<&Route> {
+    pub fn lookup(&self, destination: IpAddr) -> Option<Route> {
         let covering = self.active().filter(|route| route.prefix.contains(&destination));
-        covering.max_by_key(|route| route.prefix.prefix_len())
+        let found = covering.max_by_key(|route| route.prefix.prefix_len());
+        let group = self.group.as_ref().and_then(|group| group.route(&IpNet::from(destination)));
+        let longer = group.filter(|group| {
+            found.is_none_or(|found| found.prefix.prefix_len() < group.prefix.prefix_len())
+        });
+        longer.or_else(|| found.cloned())
     }
 }
 
@@ -181,13 +213,13 @@ pub fn effective_routes(
         Some(index) => Some(network.topology.route_table(index)?),
         None => None,
     };
-    let peerings: &[_] =
-        if table.is_some_and(|it| it.disable_peering_routes) { &[] } else { &vnet.peerings };
-    let mut routes = system_routes(vnet, peerings);
+    let peerings = routed_peerings(vnet, table);
+    let group = GroupRoutes::new(network.vnets(), vnet, peerings);
+    let mut routes = system_routes(vnet, peerings, group.as_ref());
     let gateway = UsedGateway::of(network, vnet);
     let disable_bgp_route_propagation = table.is_some_and(|it| it.disable_bgp_route_propagation);
     if let Some(used) = gateway.as_ref().filter(|_| !disable_bgp_route_propagation) {
-        gateway::add(network, used, &mut routes);
+        gateway::add(network, used, &mut routes, group.as_ref());
     }
     if let Some(table) = table {
         let user: HashSet<IpNet> = table.routes.iter().map(|it| it.prefix.trunc()).collect();
@@ -199,10 +231,23 @@ pub fn effective_routes(
         let reach = Reach { network, vnet, peerings, gateway };
         routes.extend(table.routes.iter().map(|route| reach.user_route(route)));
     }
-    Some(EffectiveRoutes { routes, disable_bgp_route_propagation })
+    let vnet = vnet.index;
+    Some(EffectiveRoutes { routes, group, vnet, disable_bgp_route_propagation })
 }
 
-fn system_routes(vnet: &NumberedVnet<'_>, peerings: &[NumberedPeering<'_>]) -> Vec<Route> {
+/// The peerings that subnets with a route table have routes to.
+fn routed_peerings<'v, 'n>(
+    vnet: &'v NumberedVnet<'n>,
+    table: Option<&RouteTable>,
+) -> &'v [NumberedPeering<'n>] {
+    if table.is_some_and(|it| it.disable_peering_routes) { &[] } else { &vnet.peerings }
+}
+
+fn system_routes(
+    vnet: &NumberedVnet<'_>,
+    peerings: &[NumberedPeering<'_>],
+    group: Option<&GroupRoutes>,
+) -> Vec<Route> {
     let own = vnet.vnet.address_space.iter().map(|prefix| system(*prefix, RouteHop::VnetLocal));
     let mut routes: Vec<Route> = own.collect();
     for peering in peerings {
@@ -215,15 +260,24 @@ fn system_routes(vnet: &NumberedVnet<'_>, peerings: &[NumberedPeering<'_>]) -> V
         };
         routes.extend(peering.space().iter().map(|prefix| system(*prefix, hop.clone())));
     }
+    let in_group = |none: &IpNet| group.is_some_and(|group| group.around(none).is_some());
     let none: Vec<Route> = NONE_ROUTES
         .into_iter()
         .map(IpNet::V4)
-        .filter(|none| !routes.iter().any(|route| route.prefix.contains(none)))
+        .filter(|none| !routes.iter().any(|route| route.prefix.contains(none)) && !in_group(none))
         .map(|none| system(none, RouteHop::None))
         .collect();
     routes.extend(DEFAULT_ROUTES.map(|prefix| system(prefix, RouteHop::Internet)));
     routes.extend(none);
     routes
+}
+
+/// The system routes of a VNet that is alone with the members of its connected groups, but those to them.
+pub(in crate::topology) fn group_system_routes(joined: &Joined) -> Vec<Route> {
+    let none = NONE_ROUTES.into_iter().map(IpNet::V4);
+    let none = none.filter(|none| joined.owners().around(none).is_none());
+    let none = none.map(|none| system(none, RouteHop::None));
+    none.chain(DEFAULT_ROUTES.map(|prefix| system(prefix, RouteHop::Internet))).collect()
 }
 
 fn system(prefix: IpNet, hop: RouteHop) -> Route {
@@ -252,10 +306,7 @@ impl Reach<'_, '_> {
                 RouteNextHop::VnetLocal => RouteHop::VnetLocal,
                 RouteNextHop::Internet => RouteHop::Internet,
                 RouteNextHop::None => RouteHop::None,
-                RouteNextHop::VirtualAppliance(address) => {
-                    let resolved = self.resolve(*address).map(|(appliance, _)| appliance);
-                    RouteHop::Appliance { address: *address, resolved }
-                }
+                RouteNextHop::VirtualAppliance(address) => self.appliance(*address),
                 RouteNextHop::VirtualApplianceEcmp(addresses) => {
                     let members = addresses.iter().map(|it| (*it, self.resolve_up(*it)));
                     RouteHop::Appliances(members.collect())
@@ -265,30 +316,6 @@ impl Reach<'_, '_> {
                     None => gateway::nowhere(),
                 },
             },
-        }
-    }
-
-    /// The NIC behind an appliance's address, and its id.
-    fn resolve(&self, address: IpAddr) -> Result<(Appliance, &ResourceId), ApplianceProblem> {
-        let covers = |space: &[IpNet]| space.iter().any(|prefix| prefix.contains(&address));
-        let (vnet, link, reverse) = if covers(&self.vnet.vnet.address_space) {
-            (self.vnet.index, LinkId::NONE, LinkId::NONE)
-        } else {
-            let peering = self.peerings.iter().find(|peering| covers(peering.space()));
-            let peering = peering.ok_or(ApplianceProblem::NotInReach)?;
-            (peering.peering.remote, peering.link, peering.reverse)
-        };
-        let owner = self.network.owner(vnet, address).ok_or(ApplianceProblem::NoNic)?;
-        Ok((Appliance { nic: owner.id, link, reverse }, &owner.nic.id))
-    }
-
-    /// The same for one of several appliances: one that is down takes no flows, others do.
-    fn resolve_up(&self, address: IpAddr) -> Result<Appliance, ApplianceProblem> {
-        let (appliance, id) = self.resolve(address)?;
-        if self.network.facts.down.contains(id) {
-            Err(ApplianceProblem::Down)
-        } else {
-            Ok(appliance)
         }
     }
 }

@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{
     model::RouteTableIndex,
     network::{Network, NumberedPeering, NumberedVnet},
-    routes::gateway::UsedGateway,
+    routes::{GroupRoutes, gateway::UsedGateway},
 };
 
 /// The virtual address of the platform's DNS, DHCP and load balancer probes: it is in `VirtualNetwork` of
@@ -36,10 +36,22 @@ pub(super) const PUBLIC_V6: Ipv6Net =
     Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
 /// The prefixes of tag `VirtualNetwork`, seen from the subnets of `vnet` with the route table at `table`:
-/// the VNet's own space, the synced spaces of connected peers that it gives access, what is connected with
-/// the gateway that it uses, the prefixes of the table's user-defined routes, and the platform's virtual
-/// address (AZ §4.5).
+/// the VNet's own space, the synced spaces of connected peers that it gives access, the spaces of the
+/// members of its connected groups, what is connected with the gateway that it uses, the prefixes of the
+/// table's user-defined routes, and the platform's virtual address (AZ §4.5).
 pub(super) fn virtual_network(
+    network: &Network<'_>,
+    vnet: &NumberedVnet<'_>,
+    table: Option<RouteTableIndex>,
+) -> BTreeSet<IpNet> {
+    let mut prefixes = without_groups(network, vnet, table);
+    let group = GroupRoutes::of(network, vnet, table);
+    prefixes.extend(group.iter().flat_map(GroupRoutes::spaces));
+    prefixes
+}
+
+/// Of these, the prefixes that are there without connected groups.
+pub(super) fn without_groups(
     network: &Network<'_>,
     vnet: &NumberedVnet<'_>,
     table: Option<RouteTableIndex>,

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use vnetpeer_common::{
     abi::capacity,
-    types::{LinkId, NicId, TableId, VnetId, VtepId},
+    types::{BalancerId, LinkId, NicId, TableId, VnetId, VtepId},
 };
 
 pub use self::{
@@ -37,14 +37,20 @@ use self::{
     policies::Policies,
     space::{Exhausted, Return},
 };
+#[cfg(doc)]
+use super::model::Vnet;
 use super::model::{ResourceId, Topology};
 
 /// Version of the JSON form. Version 1 had no policies and no rules, version 2 not what was written into
-/// peerings and not their local address spaces.
-pub const STATE_SCHEMA_VERSION: u32 = 3;
+/// peerings and not their local address spaces, version 3 no regions, no links of connected
+/// groups and no load balancing rules.
+pub const STATE_SCHEMA_VERSION: u32 = 4;
 
 /// The oldest version that is still read.
 const STATE_SCHEMA_OLDEST: u32 = 1;
+
+/// Numbers of regions stay below this.
+const REGION_LIMIT: u32 = 1 << 16;
 
 /// VNIs have 24 bits (RFC 7348 §5).
 const VNI_LIMIT: u32 = 1 << 24;
@@ -68,6 +74,13 @@ pub struct State {
     policies: Space<PolicyKey>,
     #[serde(default)]
     rules: Space<RuleKey>,
+    #[serde(default)]
+    regions: Space<String>,
+    #[serde(default)]
+    balancers: Space<ResourceId>,
+    /// The region of each VNet.
+    #[serde(default)]
+    locations: BTreeMap<ResourceId, String>,
 }
 
 impl Default for State {
@@ -83,6 +96,9 @@ impl Default for State {
             peerings: BTreeMap::new(),
             policies: Space::default(),
             rules: Space::default(),
+            regions: Space::default(),
+            balancers: Space::default(),
+            locations: BTreeMap::new(),
         }
     }
 }
@@ -113,12 +129,12 @@ impl State {
         &self.vnets
     }
 
-    /// Numbers of NICs and uplinks.
+    /// Numbers of NICs, uplinks and frontends.
     pub fn nics(&self) -> &Space<ResourceId> {
         &self.nics
     }
 
-    /// Numbers of peerings; meters are indexed by them.
+    /// Numbers of peerings, and of what meters connected groups; meters are indexed by them.
     pub fn links(&self) -> &Space<ResourceId> {
         &self.links
     }
@@ -138,14 +154,24 @@ impl State {
         self.vnets.get(id).map(|it| VnetId(it.number))
     }
 
-    /// The number of a NIC or an uplink.
+    /// The number of a NIC, an uplink or a frontend.
     pub fn nic(&self, id: &ResourceId) -> Option<NicId> {
         self.nics.get(id).map(|it| NicId(it.number))
     }
 
-    /// The number of a peering.
+    /// The number of a peering, or of one of [`group_link_ids`].
     pub fn link(&self, id: &ResourceId) -> Option<LinkId> {
         self.links.get(id).map(|it| LinkId(it.number))
+    }
+
+    /// The number of a region, by [`Vnet::region`].
+    pub fn region(&self, name: &str) -> Option<u32> {
+        self.regions.get(&name.to_owned()).map(|it| it.number)
+    }
+
+    /// The number of a load balancing rule.
+    pub fn balancer(&self, id: &ResourceId) -> Option<BalancerId> {
+        self.balancers.get(id).map(|it| BalancerId(it.number))
     }
 
     /// The number of a table of effective routes.
@@ -178,6 +204,17 @@ impl State {
         let assigned = self.vnets.get(id).or_else(|| self.nics.get(id))?;
         Some(guid(id, assigned.incarnation))
     }
+
+    /// A GUID of the meters of a link that no earlier link of the same name had, nor the other side's.
+    pub fn meter_guid(&self, id: &ResourceId) -> Option<Uuid> {
+        self.links.get(id).map(|it| guid(id, it.incarnation))
+    }
+}
+
+/// The ids of the two links that meter what a VNet exchanges over its connected groups: with members in its
+/// own region, and with those in others.
+pub fn group_link_ids(vnet: &ResourceId) -> [ResourceId; 2] {
+    ["regional", "global"].map(|scope| ResourceId::new(format!("{vnet}/connectedGroups/{scope}")))
 }
 
 fn guid(id: &ResourceId, incarnation: u32) -> Uuid {
@@ -221,13 +258,28 @@ fn after(
         .iter()
         .map(|nic| (nic.id.clone(), guid_of(nic.vnet.0)))
         .chain(uplinks.map(|uplink| (uplink.id.clone(), guid_of(uplink.vnet.0))))
+        .chain(topology.load_balancers.iter().flat_map(|balancer| {
+            let guid = guid_of(balancer.vnet.0);
+            balancer.frontends.iter().map(move |it| (it.id.clone(), guid))
+        }))
         .collect();
     step(&mut next.nics, &nics, capacity::NICS, NumberSpace::Nic)?;
 
     next.peerings = peering::advance(&state.peerings, topology, &guids, write)?;
     let links = next.peerings.iter().map(|(id, record)| (id.clone(), record.resource_guid));
-    step(&mut next.links, &links.collect(), capacity::LINKS, NumberSpace::Link)?;
+    let members = topology.group_members();
+    let members = members.iter().filter_map(|index| Some((topology.vnet(*index)?, index.0)));
+    let of_groups =
+        members.flat_map(|(vnet, index)| group_link_ids(&vnet.id).map(|id| (id, guid_of(index))));
+    let links = links.chain(of_groups).collect();
+    step(&mut next.links, &links, capacity::LINKS, NumberSpace::Link)?;
+    let regions = topology.vnets.iter().map(|vnet| (vnet.region(), Uuid::nil())).collect();
+    again(&mut next.regions, &regions, REGION_LIMIT, NumberSpace::Region)?;
+    next.locations = locations(state, topology)?;
 
+    let rules = topology.load_balancers.iter().flat_map(|balancer| &balancer.rules);
+    let rules = rules.map(|rule| (rule.id.clone(), Uuid::nil())).collect();
+    again(&mut next.balancers, &rules, capacity::BALANCERS, NumberSpace::Balancer)?;
     again(&mut next.tables, &table_keys(topology), capacity::ROUTES, NumberSpace::Table)?;
     let hosts = topology.hosts.iter().flat_map(|host| [host.name.clone(), other_way(&host.name)]);
     let hosts = hosts.map(|name| (name, Uuid::nil())).collect();
@@ -239,6 +291,23 @@ fn after(
         again(&mut next.rules, &policies.rules(), capacity::RULES, NumberSpace::Rule)?;
     }
     Ok(next)
+}
+
+/// The region of each VNet, which it keeps as long as it is there.
+fn locations(
+    state: &State,
+    topology: &Topology,
+) -> Result<BTreeMap<ResourceId, String>, StateError> {
+    let with_region = topology.vnets.iter().map(|vnet| {
+        let (id, after) = (vnet.id.clone(), vnet.region());
+        match state.locations.get(&id) {
+            Some(before) if *before != after => {
+                Err(StateError::InvalidResourceLocation { id, before: before.clone(), after })
+            }
+            _ => Ok((id, after)),
+        }
+    });
+    with_region.collect()
 }
 
 fn step<K: Ord + Clone>(

@@ -1,6 +1,7 @@
 //! Topologies for tests: a builder for examples, and a generator of valid random ones.
 
 pub(crate) mod gateway;
+pub(crate) mod groups;
 pub(crate) mod security;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -48,6 +49,7 @@ pub(crate) fn vnet(name: &str, space: &[&str]) -> Vnet {
     Vnet {
         id,
         location: "westeurope".into(),
+        tags: std::collections::BTreeMap::new(),
         address_space,
         subnets: vec![subnet],
         flow_timeout_minutes: None,
@@ -185,6 +187,7 @@ pub(crate) fn facts(topology: &Topology, host: usize) -> HostFacts {
             mtu_bytes: 1500,
             delivery: if ifindex % 2 == 0 { Delivery::Peer } else { Delivery::Transmit },
             hook: if ifindex % 3 == 0 { Hook::Xdp } else { Hook::Tc },
+            shaper: None,
         };
         facts.interfaces.insert(interface.clone(), fact);
     }
@@ -263,6 +266,7 @@ pub(crate) fn random_topology(seed: u64) -> Topology {
     add_route_tables(&mut random, &mut topology);
     security::add_security(&mut random, &mut topology);
     gateway::add_gateways(&mut random, &mut topology);
+    groups::add_groups(&mut random, &mut topology);
     topology
 }
 
@@ -280,7 +284,8 @@ fn random_vnet(random: &mut Random, number: usize) -> Vnet {
     ];
     let space: Vec<&str> = spaces[random.below(spaces.len())].iter().map(String::as_str).collect();
     let mut it = vnet(&format!("v{number}"), &space);
-    if random.percent(30) {
+    // A VNet keeps its region, so it follows from the number.
+    if number % 3 == 1 {
         it.location = "North Europe".into();
     }
     let second = Subnet {

@@ -9,6 +9,7 @@
 mod build;
 mod flatten;
 mod format;
+mod over;
 mod pool;
 #[cfg(test)]
 pub(super) mod tests;
@@ -18,5 +19,6 @@ pub(super) use self::{
     build::{Prefix, build},
     flatten::{flatten, meet},
     format::NodeFormat,
+    over::{build_over, keep_all},
     pool::{Finished, Interner},
 };

@@ -6,7 +6,7 @@ use super::apt::Apt;
 use crate::shell;
 
 /// Each program with the Debian package that has it.
-const TOOLS: [(&str, &str); 8] = [
+const TOOLS: [(&str, &str); 10] = [
     ("bird", "bird2"),
     ("bpftool", "bpftool"),
     ("ethtool", "ethtool"),
@@ -14,6 +14,8 @@ const TOOLS: [(&str, &str); 8] = [
     ("iperf3", "iperf3"),
     ("nft", "nftables"),
     ("ping", "iputils-ping"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     ("tcpdump", "tcpdump"),
 ];
 

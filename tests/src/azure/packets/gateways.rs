@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::azure::{Document, PacketCase, Probe, document::udr};
 
 /// Where the site answers in a lab.
-const SITE: [&str; 2] = ["198.18.0.1", "2001:db8:100::1"];
+pub(super) const SITE: [&str; 2] = ["198.18.0.1", "2001:db8:100::1"];
 
 /// A VPN gateway in the hub with a site behind it.
 fn with_site() -> Document {

@@ -2,6 +2,7 @@
 
 mod flags;
 mod gateways;
+mod managers;
 mod peering;
 mod routes;
 mod subnets;
@@ -10,7 +11,7 @@ use super::PacketCase;
 
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static PacketCase> {
-    [peering::CASES, flags::CASES, subnets::CASES, routes::CASES, gateways::CASES]
+    [peering::CASES, flags::CASES, subnets::CASES, routes::CASES, gateways::CASES, managers::CASES]
         .into_iter()
         .flatten()
 }

@@ -11,6 +11,7 @@ mod instance;
 mod policy;
 mod report;
 mod scale;
+mod scrape;
 mod worlds;
 
 use std::{env, fs, process::ExitCode};
@@ -44,8 +45,9 @@ fn run() -> Result<()> {
     }
     let name = name.as_deref().unwrap_or("");
     let mut rows = scale::run(name, rounds.unwrap_or(scale::ROUNDS))?;
+    rows.extend(scrape::run(name, rounds.unwrap_or(scrape::ROUNDS))?);
     // The others prepare the kernel before they look at the name.
-    if !name.starts_with("scale") {
+    if !name.starts_with("scale") && !name.starts_with("metering") {
         rows.extend(datapath::run(name, rounds.unwrap_or(datapath::ROUNDS))?);
         rows.extend(policy::run(name, rounds.unwrap_or(policy::ROUNDS))?);
     }

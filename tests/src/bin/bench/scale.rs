@@ -1,33 +1,31 @@
 //! `scale/…`: the time from a changed document to the change in force, in large deployments, split into
 //! reading the document, advancing the numbers, compiling, planning and the map operations.
 
-mod documents;
+use std::{fs, path::Path, time::Instant};
 
-use std::{path::Path, time::Instant};
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
+use vnetpeer_tests::scale::{self, Deployment, HOST};
 use vnetpeer_userspace::{
     dataplane::Dataplane,
-    document,
     topology::{
         compile::compile,
-        facts::{Delivery, Hook, HostFacts, InterfaceFacts},
-        model::Topology,
         plan::{Observed, plan},
         state::{self, State},
     },
 };
 
-use self::documents::{HOST, Hub};
 use crate::{policy, report::Row};
 
 /// Interleaved rounds, of which the median counts, unless asked otherwise.
 pub(crate) const ROUNDS: usize = 9;
 /// Milliseconds that are wanted.
-const TARGETS: [(&str, f64); 4] = [
-    ("scale/hub-500/compile", 500.0),
-    ("scale/hub-500/one-vnet-added", 20.0),
-    ("scale/hub-500/one-vnet-resized", 20.0),
+const TARGETS: [(&str, f64); 7] = [
+    ("scale/hub-1000/compile", 1_000.0),
+    ("scale/hub-1000/one-vnet-added", 20.0),
+    ("scale/hub-1000/one-vnet-resized", 20.0),
+    ("scale/mesh-1000/compile", 1_000.0),
+    ("scale/mesh-1000/one-vnet-added", 20.0),
+    ("scale/mesh-1000/one-vnet-resized", 20.0),
     ("scale/rules-1000x1000/one-rule", 10.0),
 ];
 
@@ -46,25 +44,43 @@ impl Case {
 
     /// Whether a row of it has `filter` in its name.
     fn is_selected(&self, filter: &str) -> bool {
-        let steps = ["", "/read", "/advance", "/compile", "/plan", "/apply", "/operations"];
+        let steps = [
+            "",
+            "/read",
+            "/advance",
+            "/compile",
+            "/plan",
+            "/apply",
+            "/operations",
+            "/nodes",
+            "/rss",
+        ];
         let names = [self.deployment(), self.name];
         names.iter().any(|name| steps.iter().any(|it| format!("{name}{it}").contains(filter)))
     }
 }
 
-fn cases() -> [Case; 3] {
-    let hub = Hub { spokes: 500, resized: None };
-    let smaller = Hub { spokes: 499, resized: None };
-    let resized = Hub { spokes: 500, resized: Some(250) };
-    let case = |name, before, after| Case { name, before, after };
-    [
-        case("scale/hub-500/one-vnet-added", smaller.text(), hub.text()),
-        case("scale/hub-500/one-vnet-resized", hub.text(), resized.text()),
-        case(
-            "scale/rules-1000x1000/one-rule",
-            policy::control_document(443),
-            policy::control_document(444),
-        ),
+fn cases() -> Vec<Case> {
+    let resized = |it: Deployment| Deployment { resized: Some(it.joined / 2), ..it };
+    let case = |name, before: Deployment, after: Deployment| Case {
+        name,
+        before: before.text(),
+        after: after.text(),
+    };
+    let (hub, mesh) = (Deployment::hub(1_000), Deployment::mesh(1_000));
+    let (small_hub, small_mesh) = (Deployment::hub(500), Deployment::mesh(500));
+    vec![
+        case("scale/hub-500/one-vnet-added", Deployment::hub(499), small_hub),
+        case("scale/hub-1000/one-vnet-added", Deployment::hub(999), hub),
+        case("scale/hub-1000/one-vnet-resized", hub, resized(hub)),
+        case("scale/mesh-500/one-vnet-added", Deployment::mesh(499), small_mesh),
+        case("scale/mesh-1000/one-vnet-added", Deployment::mesh(999), mesh),
+        case("scale/mesh-1000/one-vnet-resized", mesh, resized(mesh)),
+        Case {
+            name: "scale/rules-1000x1000/one-rule",
+            before: policy::control_document(443),
+            after: policy::control_document(444),
+        },
     ]
 }
 
@@ -110,11 +126,11 @@ impl Running<'_> {
     /// Puts a document in force and adds how long each step takes.
     fn apply(&mut self, results: &mut Results, name: &str, text: &str) -> Result<()> {
         let start = Instant::now();
-        let topology = results.time(name, "read", || read(text))?;
+        let topology = results.time(name, "read", || scale::read(text).map_err(Error::msg))?;
         let state =
             results.time(name, "advance", || Ok(state::advance(&self.state, &topology)?))?;
         let excluded = Instant::now();
-        let facts = facts(&topology, self.dataplane);
+        let facts = scale::facts(&topology, self.dataplane);
         let excluded = excluded.elapsed();
         let desired =
             results.time(name, "compile", || Ok(compile(&topology, &state, HOST, &facts)?))?;
@@ -126,6 +142,9 @@ impl Running<'_> {
         results.add(name, "ms", total.as_secs_f64() * 1e3);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         results.add(&format!("{name}/operations"), "ops", next.ops.len() as f64);
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        results.add(&format!("{name}/nodes"), "nodes", next.next.trie_v4.used() as f64);
+        results.add(&format!("{name}/rss"), "MiB", resident_mebibytes()?);
         ensure!(
             plan(&desired, &next.next)?.ops.is_empty(),
             "a plan for what is there has operations"
@@ -135,28 +154,12 @@ impl Running<'_> {
     }
 }
 
-fn read(text: &str) -> Result<Topology> {
-    match document::load("bench.yaml", text) {
-        Ok(loaded) => Ok(loaded.topology),
-        Err(problems) => anyhow::bail!("the document has problems: {problems:?}"),
-    }
-}
-
-/// What the agent would find on the host: every interface that the document names.
-fn facts(topology: &Topology, dataplane: &Dataplane) -> HostFacts {
-    let interface = |number: u32| InterfaceFacts {
-        ifindex: 1_000 + number,
-        mtu_bytes: 1_500,
-        delivery: Delivery::Transmit,
-        hook: Hook::Xdp,
-    };
-    let host = topology.hosts.iter().position(|host| host.name == HOST);
-    let local = topology.nics.iter().filter(|nic| Some(nic.host.0) == host);
-    HostFacts {
-        interfaces: local.zip(0..).map(|(nic, n)| (nic.interface.clone(), interface(n))).collect(),
-        datapath: dataplane.facts,
-        ..HostFacts::default()
-    }
+/// Memory that this process has in use: that of the agent, and what earlier cases left.
+fn resident_mebibytes() -> Result<f64> {
+    let text = fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let number = line.split_whitespace().next().context("no number")?;
+    Ok(number.parse::<f64>().context("no number")? / 1_024.0)
 }
 
 /// Rows by name, with one value per round.

@@ -126,7 +126,7 @@ impl Spoke {
         let peers = ["10.1.0.0/16", "fd00:1::/48"]
             .map(|prefix| (prefix.parse().expect("a prefix"), self.back.0))
             .to_vec();
-        let mut spaces = VnetSpaces { hosted: true, endpoints: Vec::new(), peers };
+        let mut spaces = VnetSpaces { hosted: true, peers, ..VnetSpaces::default() };
         let next = NextHop {
             kind: next_hop_kind::VNET,
             class: address_class::VIRTUAL_NETWORK,

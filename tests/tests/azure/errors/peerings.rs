@@ -281,12 +281,6 @@ pub(super) const PAIRS: &[ErrorCase] = &[
         &[Error("ClassicVnetCannotOwnPeering", "two classic")],
     ),
     ErrorCase::new(
-        "10.1",
-        "there_are_no_load_balancers",
-        || Document::new().add("loadBalancers", json!({})),
-        &[Error("NotSupportedYet", "loadBalancers")],
-    ),
-    ErrorCase::new(
         "10.4",
         "there_is_no_encryption",
         || Document::new().set("virtualNetworks", "hub", "encryption", json!({ "enabled": true })),

@@ -113,7 +113,12 @@ fn packets_pass_exactly_while_a_peering_is_there_by_the_agents_interface() {
         let applied = roll_out(&agents, |newest| {
             let (source, document) = (newest.source, document.to_owned());
             let base = newest.state;
-            Ok::<_, RolloutError>(Some(Proposal { source, document, base, operation: None }))
+            Ok::<_, RolloutError>(Some(Proposal {
+                source,
+                document,
+                base: Some(base),
+                operations: Vec::new(),
+            }))
         });
         runtime.block_on(applied).unwrap_or_else(|error| panic!("{error}"));
     };

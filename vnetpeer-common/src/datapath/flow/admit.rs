@@ -11,6 +11,7 @@
 
 use super::{
     Admission, FlowQuery, LiveFlow, Opened,
+    balance::{answer, nic_of, taken_by, target},
     judge::{has_group, is_filtered, judge},
     query_flags,
 };
@@ -18,35 +19,59 @@ use crate::{
     abi::{Filter, Flow, FlowPhase, STAGES, filter_flags},
     datapath::{Address, Tables},
     reason::DropReason,
-    types::RuleId,
+    types::{BalancerId, NicId, RuleId},
     wire::{protocol, tcp_flags},
 };
 
-/// Whether the packet of a query may pass its NIC.
+/// Whether the packet of a query may pass its NIC, and where it goes. A packet for a backend is asked about
+/// as the backend's guest sees it.
 #[inline(always)]
-pub fn admit<T: Tables, A: Address>(tables: &T, query: &FlowQuery<A>) -> Admission {
-    let unconfigured = Admission::refuse(DropReason::Unconfigured, RuleId::NONE);
-    let Some(filter) = tables.filter(query.slot) else { return unconfigured };
-    let Some(config) = tables.config() else { return unconfigured };
+pub fn admit<T: Tables, A: Address>(tables: &T, query: &mut FlowQuery<A>) -> Admission {
+    match decide(tables, query) {
+        Ok(admission) => admission,
+        Err(reason) => Admission::refuse(reason, RuleId::NONE),
+    }
+}
+
+#[inline(always)]
+fn decide<T: Tables, A: Address>(
+    tables: &T,
+    query: &mut FlowQuery<A>,
+) -> Result<Admission, DropReason> {
+    let filter = tables.filter(query.slot).ok_or(DropReason::Unconfigured)?;
+    let tick_rate = tables.config().ok_or(DropReason::Unconfigured)?.tick_rate;
     let inbound = query.has(query_flags::INBOUND);
+    let mut balancer = BalancerId::NONE;
+    if inbound {
+        balancer = taken_by(tables, query)?;
+    }
     if query.has(query_flags::NO_ACCESS) && !has_group(filter, inbound) {
-        return Admission::refuse(DropReason::VirtualNetworkAccessDenied, RuleId::NONE);
+        return Err(DropReason::VirtualNetworkAccessDenied);
     }
     let now = tables.jiffies();
     let kept = A::flow(tables, query.key());
     let alive = match kept {
-        Some(flow) => !flow.has_ended(now, filter.idle_timeout, config.tick_rate),
+        Some(flow) => !flow.has_ended(now, filter.idle_timeout, tick_rate),
         None => false,
     };
-    if query.has(query_flags::RELATED) {
-        return related(filter, alive);
-    }
+    let known = kept.filter(|_| alive);
     let opens =
         query.protocol() == protocol::TCP && query.kind & tcp_flags::OPENING == tcp_flags::SYN;
-    if !alive && let Some(reason) = cannot_open(filter, query, opens) {
-        return Admission::refuse(reason, RuleId::NONE);
+    let mut goes_to = NicId::NONE;
+    if !inbound {
+        let keeps = |flow: &&LiveFlow| !opens || !flow.has_rested(now, tick_rate);
+        goes_to = target(tables, query, known.filter(keeps))?;
+        if let Some(flow) = known {
+            balancer = answer(tables, query, flow)?;
+        }
     }
-    let known = kept.filter(|_| alive);
+    let passes = Admission::pass(goes_to, balancer, query.flags);
+    if query.has(query_flags::RELATED) {
+        return related(filter, alive).map(|()| passes);
+    }
+    if !alive && let Some(reason) = cannot_open(filter, query, opens) {
+        return Err(reason);
+    }
     let judged = match known {
         Some(flow) if !opens && flow.generation() == filter.generation => None,
         // A SYN is a new connection, in its own direction; a flow is judged again in that of its first
@@ -58,44 +83,56 @@ pub fn admit<T: Tables, A: Address>(tables: &T, query: &FlowQuery<A>) -> Admissi
     if let Some(direction) = judged {
         let refused = judge(tables, filter, query, direction, &mut rules);
         if !refused.passes() {
-            return refused;
+            return Ok(refused);
         }
     }
-    match known {
-        Some(flow) => {
-            let reopened =
-                opens && (flow.is_inbound() != inbound || flow.phase() == FlowPhase::Closing);
-            if reopened {
-                flow.set(&opened(filter, query, rules, now));
-                return Admission::PASS;
-            }
-            if judged.is_some() {
-                flow.judged(rules, filter.generation);
-            }
-            follow(tables, query, flow, now)
-        }
-        None => open(tables, filter, query, kept, rules, now),
+    let Some(flow) = known else {
+        open(tables, filter, query, kept, opened(filter, query, rules, now, passes))?;
+        return Ok(passes);
+    };
+    let reopened = opens && (flow.is_inbound() != inbound || flow.phase() == FlowPhase::Closing);
+    if reopened {
+        flow.set(&opened(filter, query, rules, now, passes));
+        return Ok(passes);
+    }
+    if judged.is_some() {
+        flow.judged(rules, filter.generation);
+    }
+    note(query, flow, passes);
+    let goes_on = follow(tables, query, flow, now);
+    Ok(if goes_on { passes.steady() } else { passes })
+}
+
+/// The backend that a packet goes to, if the route names a frontend.
+#[inline(always)]
+fn backend<A: Address>(query: &FlowQuery<A>, passes: Admission) -> NicId {
+    if passes.target() == query.target { NicId::NONE } else { nic_of(passes.target()) }
+}
+
+/// Keeps who is on the other side of a load balancer for the packets that follow.
+#[inline(always)]
+fn note<A: Address>(query: &FlowQuery<A>, flow: &LiveFlow, passes: Admission) {
+    if !query.has(query_flags::INBOUND) {
+        flow.set_backend(backend(query, passes));
+    } else if flow.is_inbound() {
+        flow.set_balancer(passes.balancer());
     }
 }
 
 /// An ICMP error passes if the packet that it quotes belongs to a flow.
 #[inline(always)]
-fn related(filter: &Filter, alive: bool) -> Admission {
-    if alive || !is_filtered(filter) {
-        Admission::PASS
-    } else {
-        Admission::refuse(DropReason::IcmpWithoutFlow, RuleId::NONE)
-    }
+fn related(filter: &Filter, alive: bool) -> Result<(), DropReason> {
+    if alive || !is_filtered(filter) { Ok(()) } else { Err(DropReason::IcmpWithoutFlow) }
 }
 
-/// Notes a packet of a flow.
+/// Notes a packet of a flow, and says whether what follows it fares alike.
 #[inline(always)]
 fn follow<T: Tables, A: Address>(
     tables: &T,
     query: &FlowQuery<A>,
     flow: &LiveFlow,
     now: u64,
-) -> Admission {
+) -> bool {
     let by_opener = flow.is_inbound() == query.has(query_flags::INBOUND);
     flow.seen(now);
     if !by_opener && flow.first_reply() {
@@ -109,7 +146,7 @@ fn follow<T: Tables, A: Address>(
             flow.reset();
         }
     }
-    if flow.phase() == FlowPhase::Closing { Admission::PASS } else { Admission::PASS_STEADY }
+    flow.phase() != FlowPhase::Closing
 }
 
 /// Keeps a new flow, in place of one with the same key that has `ended`, if there is one. The flow cache is
@@ -120,23 +157,22 @@ fn open<T: Tables, A: Address>(
     filter: &Filter,
     query: &FlowQuery<A>,
     ended: Option<&LiveFlow>,
-    rules: [RuleId; STAGES],
-    now: u64,
-) -> Admission {
+    flow: Flow,
+) -> Result<(), DropReason> {
     if let Some(ended) = ended {
-        ended.set(&opened(filter, query, rules, now));
-        return Admission::PASS;
+        ended.set(&flow);
+        return Ok(());
     }
     if let Some(reason) = quota(tables, filter, query.slot) {
-        return Admission::refuse(reason, RuleId::NONE);
+        return Err(reason);
     }
-    match A::open_flow(tables, query.key(), opened(filter, query, rules, now)) {
+    match A::open_flow(tables, query.key(), flow) {
         Opened::Kept => {
             tables.count_opened(query.slot);
-            Admission::PASS
+            Ok(())
         }
-        Opened::Exists => Admission::PASS,
-        Opened::Full => Admission::refuse(DropReason::FlowTableFull, RuleId::NONE),
+        Opened::Exists => Ok(()),
+        Opened::Full => Err(DropReason::FlowTableFull),
     }
 }
 
@@ -185,14 +221,18 @@ fn opened<A: Address>(
     query: &FlowQuery<A>,
     rules: [RuleId; STAGES],
     now: u64,
+    passes: Admission,
 ) -> Flow {
+    let inbound = query.has(query_flags::INBOUND);
     Flow {
         last_seen: now,
         opened: now,
         rules,
         generation: filter.generation,
-        inbound: u8::from(query.has(query_flags::INBOUND)),
+        inbound: u8::from(inbound),
         protocol: query.protocol(),
+        backend: if inbound { NicId::NONE } else { backend(query, passes) },
+        balancer: if inbound { passes.balancer() } else { BalancerId::NONE },
         ..Flow::default()
     }
 }

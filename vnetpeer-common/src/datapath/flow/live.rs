@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use crate::{
     abi::{Action, Cached4, Cached6, Flow, FlowKey4, FlowKey6, FlowPhase, STAGES, has_ended},
-    types::RuleId,
+    types::{BalancerId, NicId, RuleId},
 };
 
 /// A [`Flow`] in its table. Each field is read and stored on its own.
@@ -22,6 +22,8 @@ pub struct LiveFlow {
     closed_by_opener: Cell<u8>,
     closed_by_other: Cell<u8>,
     reset: Cell<u8>,
+    backend: Cell<NicId>,
+    balancer: Cell<BalancerId>,
 }
 
 const _: () = assert!(size_of::<LiveFlow>() == size_of::<Flow>());
@@ -39,6 +41,8 @@ impl LiveFlow {
         self.closed_by_opener.set(flow.closed_by_opener);
         self.closed_by_other.set(flow.closed_by_other);
         self.reset.set(flow.reset);
+        self.backend.set(flow.backend);
+        self.balancer.set(flow.balancer);
         self.protocol.set(flow.protocol);
         self.last_seen.set(flow.last_seen);
     }
@@ -58,6 +62,8 @@ impl LiveFlow {
             reset: self.reset.get(),
             protocol: self.protocol.get(),
             reserved: [0; 2],
+            backend: self.backend.get(),
+            balancer: self.balancer.get(),
         }
     }
 
@@ -66,6 +72,12 @@ impl LiveFlow {
     pub(super) fn has_ended(&self, now: u64, idle: u32, tick_rate: u32) -> bool {
         let timeout = self.phase().timeout(self.protocol.get(), idle);
         has_ended(self.last_seen.get(), now, timeout, tick_rate)
+    }
+
+    /// Whether nothing that was cached for it is served any more.
+    #[inline(always)]
+    pub(super) fn has_rested(&self, now: u64, tick_rate: u32) -> bool {
+        now.wrapping_sub(self.last_seen.get()) > 2 * u64::from(tick_rate)
     }
 
     /// Its phase.
@@ -89,6 +101,30 @@ impl LiveFlow {
     #[inline(always)]
     pub(super) fn generation(&self) -> u32 {
         self.generation.get()
+    }
+
+    /// [`Flow::backend`].
+    #[inline(always)]
+    pub(super) fn backend(&self) -> NicId {
+        self.backend.get()
+    }
+
+    /// Notes the backend.
+    #[inline(always)]
+    pub(super) fn set_backend(&self, backend: NicId) {
+        self.backend.set(backend);
+    }
+
+    /// [`Flow::balancer`].
+    #[inline(always)]
+    pub(super) fn balancer(&self) -> BalancerId {
+        self.balancer.get()
+    }
+
+    /// Notes the load balancing rule.
+    #[inline(always)]
+    pub(super) fn set_balancer(&self, balancer: BalancerId) {
+        self.balancer.set(balancer);
     }
 
     /// Notes that the rules were asked again.

@@ -5,6 +5,7 @@
 //! packets between cost one lookup; it decides nothing itself.
 
 mod admit;
+pub(super) mod balance;
 pub(super) mod cache;
 pub(super) mod fragment;
 mod judge;
@@ -13,6 +14,7 @@ mod query;
 pub(super) mod quote;
 
 pub use admit::admit;
+pub use balance::{Found, arrive, choose, floats, turn};
 pub use fragment::keep_fragment;
 pub use judge::{Case, classify};
 pub use live::{LiveCached, LiveFlow, Opened};

@@ -8,7 +8,7 @@ use super::{FlowQuery, query_flags};
 use crate::{
     datapath::{Address, Headers, Packet},
     reason::DropReason,
-    types::TableId,
+    types::{NicId, TableId, VnetId},
     wire::{Icmp, Wire, protocol},
 };
 
@@ -24,25 +24,33 @@ pub struct Quote<A> {
     pub transport: usize,
 }
 
-/// The question about a packet, from the side of the NIC that sends it.
+/// The question about a packet, from the side of the NIC that sends it. An ICMP error is asked about by
+/// [`query_quoted`].
 #[inline(always)]
-pub(in crate::datapath) fn query_of<P: Packet, A: Address>(
-    p: &mut P,
-    headers: &Headers<A>,
-) -> Result<FlowQuery<A>, DropReason> {
-    let later = headers.is_later_fragment();
-    let mut query = FlowQuery {
+pub(in crate::datapath) fn query_of<A: Address>(headers: &Headers<A>) -> FlowQuery<A> {
+    FlowQuery {
         local: headers.src,
         remote: headers.dst,
         ports: u32::from(headers.src_port) << 16 | u32::from(headers.dst_port),
         nic_protocol: u32::from(headers.protocol),
         slot: 0,
         table: TableId::NONE,
-        flags: if later { query_flags::LATER_FRAGMENT } else { 0 },
+        vnet: VnetId::NONE,
+        target: NicId::NONE,
+        flags: headers.fragment_flags(),
         kind: headers.kind,
-    };
-    if headers.protocol == A::ICMP && !later && A::is_error(headers.kind) {
-        // The quoted packet went the other way.
+    }
+}
+
+/// Asks about the packet that an ICMP error quotes, which went the other way. Nothing changes for other
+/// packets.
+#[inline(always)]
+pub(in crate::datapath) fn query_quoted<P: Packet, A: Address>(
+    p: &mut P,
+    headers: &Headers<A>,
+    query: &mut FlowQuery<A>,
+) -> Result<(), DropReason> {
+    if headers.protocol == A::ICMP && !headers.is_later_fragment() && A::is_error(headers.kind) {
         let (quote, ports) = quoted(p, headers).ok_or(DropReason::IcmpWithoutFlow)?;
         query.local = quote.dst;
         query.remote = quote.src;
@@ -50,7 +58,7 @@ pub(in crate::datapath) fn query_of<P: Packet, A: Address>(
         query.nic_protocol = u32::from(quote.protocol);
         query.flags = query_flags::RELATED;
     }
-    Ok(query)
+    Ok(())
 }
 
 /// The packet that an ICMP error quotes, with its ports as in a query.

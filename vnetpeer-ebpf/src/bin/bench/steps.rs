@@ -46,6 +46,8 @@ const NEW_FLOW: Flow = Flow {
     closed_by_opener: 0,
     closed_by_other: 0,
     reset: 0,
+    backend: vnetpeer_common::types::NicId::NONE,
+    balancer: vnetpeer_common::types::BalancerId::NONE,
 };
 
 /// The flow of a packet, which is IPv4 without options.

@@ -42,7 +42,7 @@ impl Host {
             base: None,
             serial: None,
             expected_serial: None,
-            operation: None,
+            operations: Vec::new(),
         };
         self.open().next(&request).unwrap()
     }

@@ -92,6 +92,12 @@ pub(super) fn merge<'a>(
             nic.is_some_and(|nic| here.contains(&nic.id))
         });
         merged.learned.extend(learned.map(|(id, prefixes)| (id.clone(), prefixes.clone())));
+        for (probe, nics) in &facts.unhealthy {
+            let own: Vec<_> = nics.iter().filter(|nic| here.contains(nic)).cloned().collect();
+            if !own.is_empty() {
+                merged.unhealthy.entry(probe.clone()).or_default().extend(own);
+            }
+        }
         merged.down.extend(facts.down.iter().filter(|nic| here.contains(nic)).cloned());
     }
     merged

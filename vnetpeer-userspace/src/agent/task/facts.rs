@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use crate::{
     agent::{
         Settings,
-        api::{GatewayStatus, PeerStatus},
+        api::{GatewayStatus, PeerStatus, ProbeStatus},
         exchange::Exchange,
         gateway::{self, Gateways, Namespaces},
+        health::Health,
         kept,
     },
     topology::{
@@ -28,6 +29,7 @@ const FILE_NAME: &str = "gateways.json";
 pub(super) struct Knowledge {
     exchange: Exchange,
     gateways: Gateways,
+    health: Health,
     namespaces: Namespaces,
     host: String,
     news: mpsc::Receiver<()>,
@@ -45,8 +47,11 @@ impl Knowledge {
         let path = settings.state_dir.join(FILE_NAME);
         let kept: gateway::All = kept::read(&path);
         let (port, state_dir) = (settings.exchange_port, &settings.state_dir);
+        let exchange = Exchange::open(&settings.host, port, state_dir, sender.clone());
+        let unhealthy = exchange.own().unhealthy;
         Self {
-            exchange: Exchange::open(&settings.host, port, state_dir, sender.clone()),
+            health: Health::new(&settings.host, unhealthy, sender.clone()),
+            exchange,
             gateways: Gateways::new(kept.clone(), sender),
             namespaces: settings.gateway_namespaces.clone(),
             host: settings.host.clone(),
@@ -62,9 +67,11 @@ impl Knowledge {
         self.news.recv().await
     }
 
-    /// Before a pass: the hosts are those of the document, and they hear at once what was learned here.
-    pub(super) fn follow(&mut self, topology: &Topology) {
+    /// Before a pass: the hosts and the backends are those of the document, and they hear at once what was
+    /// learned here.
+    pub(super) fn follow(&mut self, topology: &Topology, state: &State) {
         self.exchange.follow(topology);
+        self.health.follow(topology, state);
         self.exchange.say(self.own(self.exchange.own().down));
     }
 
@@ -116,7 +123,12 @@ impl Knowledge {
         let mut learned = self.gateways.learned();
         let unread = self.gateways.unread();
         learned.extend(unread.filter_map(|id| Some((id.clone(), before.remove(id)?))));
-        NetworkFacts { learned, down, ..NetworkFacts::default() }
+        NetworkFacts { learned, down, unhealthy: self.health.unhealthy() }
+    }
+
+    /// The backends of this host that are probed.
+    pub(super) fn probes(&self) -> Vec<ProbeStatus> {
+        self.health.status()
     }
 
     /// The gateways of this host.

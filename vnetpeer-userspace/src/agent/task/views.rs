@@ -29,7 +29,9 @@ impl Task {
         let dataplane = self.reconciler.dataplane();
         Ok(AgentStatus {
             host: self.host.clone(),
-            ready: self.ready && self.last_error.is_none(),
+            ready: self.ready
+                && self.last_error.is_none()
+                && self.reconciler.broken_limit().is_none(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             abi_version: ABI_VERSION,
             deployment: self.deployment.topology().name.clone(),
@@ -39,11 +41,13 @@ impl Task {
             adopted: dataplane.adopted,
             interfaces: self.reconciler.interfaces(),
             missing_interfaces: self.reconciler.missing_interfaces().to_vec(),
+            limits: self.reconciler.limits().to_vec(),
             vteps: self.reconciler.vteps(),
             maps: self.maps(),
             flows: self.nic_flows()?,
             peers: self.knowledge.peers(),
             gateways: self.knowledge.gateways(),
+            probes: self.knowledge.probes(),
             drift_mended: self.drift_mended,
             last_error: self.last_error.clone(),
             events_lost: dataplane.maps.events_lost()?,

@@ -36,6 +36,7 @@ fn connected(
     let mut object = object(vnet, peering.id.name(), &properties, record);
     object["id"] = json!(peering.id);
     object["number"] = json!(number);
+    object["managedBy"] = json!(peering.managed_by);
     let local = space(&topology.local_space(peering));
     object["properties"]["localVirtualNetworkAddressSpace"] = local;
     let remote = space(&topology.remote_space(peering));

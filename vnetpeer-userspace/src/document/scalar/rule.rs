@@ -1,6 +1,6 @@
 //! What security rules are made of: addresses, ports, numbers and words.
 
-use std::{fmt, net::IpAddr, ops::RangeInclusive};
+use std::{fmt, net::IpAddr};
 
 use ipnet::IpNet;
 use schemars::{Schema, json_schema};
@@ -189,7 +189,7 @@ macro_rules! number {
         pub(in crate::document) struct $name(pub(in crate::document) $type);
 
         impl $name {
-            const RANGE: RangeInclusive<$type> = $range;
+            const RANGE: std::ops::RangeInclusive<$type> = $range;
         }
 
         impl Scalar for $name {
@@ -218,6 +218,8 @@ macro_rules! number {
         }
     };
 }
+
+pub(super) use number;
 
 number! {
     /// `priority` of a security rule.
@@ -251,6 +253,8 @@ pub(in crate::document) enum AdminPrefixType {
     IpPrefix,
     /// The name of a service tag.
     ServiceTag,
+    /// A network group of the same manager: the addresses of its members.
+    NetworkGroup,
 }
 
 keywords!(RuleProtocolWord, "a protocol", [
@@ -282,8 +286,8 @@ keywords!(Direction, "Inbound or Outbound", [
     "Inbound" => Some(Self::Inbound),
     "Outbound" => Some(Self::Outbound),
 ]);
-keywords!(AdminPrefixType, "IPPrefix or ServiceTag", [
+keywords!(AdminPrefixType, "IPPrefix, ServiceTag or NetworkGroup", [
     "IPPrefix" => Some(Self::IpPrefix),
     "ServiceTag" => Some(Self::ServiceTag),
-    "NetworkGroup" => None,
+    "NetworkGroup" => Some(Self::NetworkGroup),
 ]);

@@ -118,6 +118,25 @@ routeTables:";
 }
 
 #[test]
+fn outbound_bandwidth() {
+    let placed = |more: &str| format!("{{name: web1{more}}}");
+    let limit = |more: &str| {
+        let loaded = loaded(&[("{name: web1}", &placed(more))]);
+        loaded.topology.nics[0].outbound_bits_per_second
+    };
+    assert_eq!(limit(""), None);
+    assert_eq!(limit(", outboundBandwidthMbps: 1"), Some(1_000_000));
+    assert_eq!(limit(", outboundBandwidthMbps: 400000, mode: tc"), Some(400_000_000_000));
+    for bad in ["0", "400001", "-1", "1.5"] {
+        let text = placed(&format!(", outboundBandwidthMbps: {bad}"));
+        expect(&[("{name: web1}", &text)], &[(Code::InvalidPropertyValue, bad)]);
+    }
+    // XDP cannot let packets wait.
+    let text = placed(", mode: xdp, outboundBandwidthMbps: 500");
+    expect(&[("{name: web1}", &text)], &[(Code::ConflictingProperties, "500")]);
+}
+
+#[test]
 fn uplinks() {
     let host = "networkInterfaces: [{name: web1}]";
     let with = |uplinks: &str| format!("{host}\n    internetUplinks: [{uplinks}]");

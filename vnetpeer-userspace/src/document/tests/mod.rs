@@ -3,10 +3,12 @@
 
 mod accepted;
 mod addresses;
+mod balancers;
 mod connections;
 mod gateways;
 mod hosts;
 mod limits;
+mod managers;
 mod networks;
 mod next_hops;
 mod peerings;

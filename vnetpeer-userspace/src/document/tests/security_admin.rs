@@ -12,34 +12,55 @@ use crate::{
 const ADMIN: &str = r#"
 serviceTags:
   - {name: Scanner, addressPrefixes: [192.0.2.0/24]}
-securityAdminRules:
-  - name: baseline
+networkManagers:
+  - name: nm
     properties:
-      virtualNetworks: [{id: hub}, {id: spoke}]
-      rules:
-        - name: no-telnet
+      networkManagerScopes:
+        subscriptions: [/subscriptions/00000000-0000-0000-0000-000000000001]
+      networkGroups:
+        - name: both
           properties:
-            description: Nobody may.
-            priority: 1
-            direction: Inbound
-            access: Deny
-            protocol: Tcp
-            sources: [{addressPrefixType: IPPrefix, addressPrefix: "*"}]
-            destinations:
-              - {addressPrefixType: IPPrefix, addressPrefix: 10.0.0.0/8}
-              - {addressPrefixType: IPPrefix, addressPrefix: "fd00::4"}
-            sourcePortRanges: ["*"]
-            destinationPortRanges: [23, 2300-2399]
-        - name: scan
+            conditions: {field: name, in: [hub, spoke]}
+        - name: other
           properties:
-            priority: 4096
-            direction: Inbound
-            access: AlwaysAllow
-            protocol: Any
-            sources: [{addressPrefixType: ServiceTag, addressPrefix: scanner}]
-            destinations: [{addressPrefixType: ServiceTag, addressPrefix: VirtualNetwork}]
-            sourcePortRanges: [0-65535]
-            destinationPortRanges: ["*"]
+            staticMembers: [{name: one, properties: {resourceId: other}}]
+      securityAdminConfigurations:
+        - name: admin
+          properties:
+            ruleCollections:
+              - name: baseline
+                properties:
+                  appliesToGroups: [{networkGroupId: both}]
+                  rules:
+                    - name: no-telnet
+                      properties:
+                        description: Nobody may.
+                        priority: 1
+                        direction: Inbound
+                        access: Deny
+                        protocol: Tcp
+                        sources: [{addressPrefixType: IPPrefix, addressPrefix: "*"}]
+                        destinations:
+                          - {addressPrefixType: IPPrefix, addressPrefix: 10.0.0.0/8}
+                          - {addressPrefixType: IPPrefix, addressPrefix: "fd00::4"}
+                        sourcePortRanges: ["*"]
+                        destinationPortRanges: [23, 2300-2399]
+                    - name: scan
+                      properties:
+                        priority: 4096
+                        direction: Inbound
+                        access: AlwaysAllow
+                        protocol: Any
+                        sources: [{addressPrefixType: ServiceTag, addressPrefix: scanner}]
+                        destinations: [{addressPrefixType: ServiceTag, addressPrefix: VirtualNetwork}]
+                        sourcePortRanges: [0-65535]
+                        destinationPortRanges: ["*"]
+      commits:
+        - name: admin
+          properties:
+            commitType: SecurityAdmin
+            targetLocations: [westeurope]
+            configurationIds: [admin]
 "#;
 
 fn changed(changes: &[(&str, &str)]) -> String {
@@ -70,7 +91,7 @@ fn rules_of_a_collection() {
     let topology = topology(&[]);
     let [rules] = topology.admin_rules.as_slice() else { panic!("one collection") };
     assert!(rules.id.as_str().ends_with(
-        "/networkManagers/vnetpeer/securityAdminConfigurations/vnetpeer/ruleCollections/baseline"
+        "/networkManagers/nm/securityAdminConfigurations/admin/ruleCollections/baseline"
     ));
     assert_eq!(rules.vnets, [VnetIndex(0), VnetIndex(1)]);
     let [telnet, scan] = rules.rules.as_slice() else { panic!("two rules") };
@@ -94,27 +115,61 @@ fn rules_of_a_collection() {
 }
 
 #[test]
-fn collection_by_its_id() {
-    let id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/r/providers/Microsoft.Network/networkManagers/m/securityAdminConfigurations/c/ruleCollections/baseline";
-    let rules = topology(&[("- name: baseline", &format!("- id: {id}"))]).admin_rules;
-    assert_eq!(rules[0].id.as_str(), id);
-    let short = id.strip_suffix("/ruleCollections/baseline").unwrap();
-    expect(&[("- name: baseline", &format!("- id: {short}"))], &[(Code::InvalidResourceId, short)]);
+fn groups_of_collections() {
+    let groups = "[{networkGroupId: both}]";
+    let unknown = Code::InvalidResourceReference;
+    expect(&[(groups, "[{networkGroupId: bot}]")], &[(unknown, "bot")]);
+    expect(&[(groups, "[]")], &[(Code::MissingProperty, "[]")]);
+    let twice = "[{networkGroupId: both}, {networkGroupId: BOTH}]";
+    expect(&[(groups, twice)], &[(Code::DuplicateResource, "BOTH")]);
+    let second = "- {name: BASELINE, properties: {appliesToGroups: [{networkGroupId: other}], rules: []}}\n              - name: baseline";
+    expect(&[("- name: baseline", second)], &[(Code::DuplicateResource, "baseline")]);
 }
 
 #[test]
-fn networks_of_collections() {
-    let networks = "[{id: hub}, {id: spoke}]";
-    expect(&[(networks, "[{id: hub}, {id: hup}]")], &[(Code::InvalidResourceReference, "hup")]);
-    expect(&[(networks, "[]")], &[(Code::MissingProperty, "[]")]);
-    let several = Code::VnetInSeveralRuleCollections;
-    expect(&[(networks, "[{id: hub}, {id: HUB}]")], &[(several, "HUB")]);
-    let second = "securityAdminRules:\n  - {name: first, properties: {virtualNetworks: [{id: spoke}], rules: []}}";
-    expect(&[("securityAdminRules:", second)], &[(several, "spoke")]);
-    let twice = second.replace("first", "Baseline").replace("spoke", "other");
-    expect(&[("securityAdminRules:", &twice)], &[(Code::DuplicateResource, "baseline")]);
-    let groups = format!("{networks}\n      appliesToGroups: [{{networkGroupId: x}}]");
-    expect(&[(networks, &groups)], &[(Code::NotSupportedYet, "appliesToGroups")]);
+fn collections_are_in_force_where_they_are_committed() {
+    let regions = "targetLocations: [westeurope]";
+    assert!(topology(&[(regions, "targetLocations: [northeurope]")]).admin_rules.is_empty());
+    assert!(
+        topology(&[("configurationIds: [admin]", "configurationIds: []")]).admin_rules.is_empty()
+    );
+    let moved = topology(&[
+        ("  - name: spoke\n", "  - name: spoke\n    location: northeurope\n"),
+        ("  - name: hub/hub-to-spoke\n", "  - name: hub/hub-to-spoke\n"),
+    ]);
+    assert_eq!(moved.admin_rules[0].vnets, [VnetIndex(0)]);
+}
+
+#[test]
+fn collections_of_one_vnet_are_evaluated_as_one() {
+    let all = "[{addressPrefixType: IPPrefix, addressPrefix: \"*\"}]";
+    let second = format!(
+        "- name: late\n                properties:\n                  appliesToGroups: [{{networkGroupId: other}}, {{networkGroupId: both}}]\n                  rules: [{{name: scan, properties: {{priority: 7, direction: Inbound, access: Deny, protocol: Esp, sources: {all}, destinations: {all}}}}}]\n              - name: baseline"
+    );
+    let rules = topology(&[("- name: baseline", &second)]).admin_rules;
+    let [alone, joined] = rules.as_slice() else { panic!("{rules:?}") };
+    assert!(alone.id.as_str().ends_with("/ruleCollections/late"));
+    assert_eq!((alone.vnets.as_slice(), alone.rules.len()), (&[VnetIndex(2)][..], 1));
+    assert!(joined.id.as_str().ends_with("/ruleCollections/late+baseline"), "{}", joined.id);
+    assert_eq!(joined.vnets, [VnetIndex(0), VnetIndex(1)]);
+    let names: Vec<&str> = joined.rules.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["late/scan", "baseline/no-telnet", "baseline/scan"]);
+}
+
+#[test]
+fn addresses_of_network_groups() {
+    let sources = "sources: [{addressPrefixType: IPPrefix, addressPrefix: \"*\"}]";
+    let group = "sources: [{addressPrefixType: NetworkGroup, addressPrefix: both}, {addressPrefixType: IPPrefix, addressPrefix: 10.9.0.0/16}]";
+    let rules = topology(&[(sources, group)]).admin_rules;
+    let space = ["10.0.0.0/16", "fd00:10::/48", "10.1.0.0/16", "10.9.0.0/16"];
+    let space = space.map(|text| text.parse().unwrap());
+    assert_eq!(rules[0].rules[0].source.endpoints, Endpoints::Prefixes(space.to_vec()));
+    let id = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/vnetpeer/providers/Microsoft.Network/networkManagers/nm/networkGroups/other";
+    let by_id = group.replace("both", id);
+    let rules = topology(&[(sources, &by_id)]).admin_rules;
+    let Endpoints::Prefixes(prefixes) = &rules[0].rules[0].source.endpoints else { panic!() };
+    assert_eq!(prefixes.len(), 2);
+    expect(&[(sources, &group.replace("both", "bot"))], &[(Code::InvalidResourceReference, "bot")]);
 }
 
 #[test]
@@ -128,7 +183,8 @@ fn addresses() {
     expect(&[(sources, &with("ServiceTag", "10.0.0.0/8"))], &[(invalid, "10.0.0.0/8")]);
     expect(&[(sources, &with("ServiceTag", "Storage"))], &[(invalid, "Storage")]);
     expect(&[(sources, &with("IPPrefix", "10.0.0.1/8"))], &[(invalid, "10.0.0.1/8")]);
-    expect(&[(sources, &with("NetworkGroup", "x"))], &[(Code::NotSupportedYet, "NetworkGroup")]);
+    expect(&[(sources, &with("NetworkGroup", "x"))], &[(Code::InvalidResourceReference, "x")]);
+    expect(&[(sources, &with("NetworkGroup", "10.0.0.0/8"))], &[(invalid, "10.0.0.0/8")]);
     let refused = Code::SecurityRuleParameterContainsUnsupportedValue;
     for tag in ["AzurePlatformDNS", "azureplatformimds", "AzurePlatformLKM"] {
         expect(&[(sources, &with("ServiceTag", tag))], &[(refused, tag)]);
@@ -165,7 +221,7 @@ fn ports_and_priorities() {
 
 #[test]
 fn rules_of_one_manager() {
-    let collection = |name: &str, vnet: &str, count: usize| {
+    let collection = |name: &str, group: &str, count: usize| {
         let rules: Vec<String> = (1..=count)
             .map(|index| {
                 let all = "[{addressPrefixType: IPPrefix, addressPrefix: \"*\"}]";
@@ -173,13 +229,15 @@ fn rules_of_one_manager() {
             })
             .collect();
         format!(
-            "- {{name: {name}, properties: {{virtualNetworks: [{{id: {vnet}}}], rules: [{}]}}}}\n",
+            "            - {{name: {name}, properties: {{appliesToGroups: [{{networkGroupId: {group}}}], rules: [{}]}}}}\n",
             rules.join(", ")
         )
     };
     let document = |count: usize| {
-        let (first, second) = (collection("a", "hub", 60), collection("b", "spoke", count));
-        format!("{BASE}securityAdminRules:\n{first}{second}")
+        let (first, second) = (collection("a", "both", 60), collection("b", "other", count));
+        let (before, rest) = ADMIN.split_once("              - name: baseline").unwrap();
+        let (_, after) = rest.split_once("      commits:").unwrap();
+        format!("{BASE}{before}{first}{second}      commits:{after}")
     };
     assert_eq!(mistakes(&document(40)), []);
     assert_eq!(mistakes(&document(41)), [(Code::LimitExceeded, "b41".to_owned())]);

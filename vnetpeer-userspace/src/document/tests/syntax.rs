@@ -106,15 +106,6 @@ fn read_only_properties_are_refused() {
 }
 
 #[test]
-fn resources_that_are_not_supported_yet() {
-    for kind in ["loadBalancers", "networkManagers"] {
-        let section = format!("{kind}: [{{name: x}}]\nhosts:");
-        expect(&[("hosts:", &section)], &[(Code::NotSupportedYet, kind)]);
-        expect(&[("hosts:", &format!("{kind}: []\nhosts:"))], &[]);
-    }
-}
-
-#[test]
 fn properties_that_are_not_supported_yet() {
     let subnet = "{addressPrefix: 10.1.1.0/24}";
     let with = "{addressPrefix: 10.1.1.0/24, natGateway: {id: x}, serviceEndpoints: [{}]}";

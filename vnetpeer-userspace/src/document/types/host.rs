@@ -7,7 +7,7 @@ use vnetpeer_common::types::Mac;
 use super::super::{
     decode::{List, Spanned},
     object::object,
-    scalar::{InterfaceName, NamespacePath},
+    scalar::{InterfaceName, NamespacePath, OutboundBandwidth},
 };
 use crate::topology::model::HookMode;
 
@@ -48,6 +48,9 @@ object! {
         interface as "interface": Spanned<InterfaceName>,
         /// The kind of program on the interface. Default: `auto`.
         mode as "mode": Spanned<HookMode>,
+        /// How much it may send, in millions of bits per second of IP packets: what Azure gives every size
+        /// of virtual machine. Default: no limit.
+        outbound_bandwidth_mbps as "outboundBandwidthMbps": Spanned<OutboundBandwidth>,
     }
 }
 

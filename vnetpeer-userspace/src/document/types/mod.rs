@@ -3,8 +3,11 @@
 
 mod gateway;
 mod host;
+mod load_balancer;
+mod manager;
 mod network;
 mod nic;
+mod permission;
 mod route;
 mod security;
 
@@ -13,12 +16,25 @@ pub(super) use gateway::{
     LocalNetworkGatewayProperties,
 };
 pub(super) use host::{Host, InternetUplink, PlacedGateway, PlacedNic};
+pub(super) use load_balancer::{
+    BackendPool, FrontendProperties, LoadBalancer, LoadBalancerProperties,
+    LoadBalancingRuleProperties, ProbeProperties,
+};
+pub(super) use manager::{
+    CommitProperties, Condition, ConnectivityProperties, Hub, ManagerProperties, ManagerScopes,
+    NetworkGroupProperties, RuleCollectionProperties, SecurityAdminProperties,
+    StaticMemberProperties,
+};
 pub(super) use network::{Peering, PeeringProperties, SubnetProperties, VnetProperties};
 pub(super) use nic::{IpConfigurationProperties, NicProperties};
+pub(super) use permission::{
+    ManagementGroup, Principal, RoleAssignment, RoleAssignmentProperties, RoleDefinition,
+    RolePermission, Subscription,
+};
 pub(super) use route::{RouteProperties, RouteTableProperties};
 pub(super) use security::{
-    AdminEndpoint, AdminRuleProperties, AdminRulesProperties, ApplicationGroupProperties,
-    SecurityGroupProperties, SecurityRuleProperties, ServiceTag,
+    AdminEndpoint, AdminRuleProperties, ApplicationGroupProperties, SecurityGroupProperties,
+    SecurityRuleProperties, ServiceTag,
 };
 
 use super::{
@@ -47,8 +63,8 @@ object! {
             List<Resource<ApplicationGroupProperties>>,
         /// Service tags besides those that are built in, for security rules.
         service_tags as "serviceTags": List<ServiceTag>,
-        /// Collections of security admin rules, which come before network security groups.
-        security_admin_rules as "securityAdminRules": List<Resource<AdminRulesProperties>>,
+        /// The network managers: what they connect, and rules that come before network security groups.
+        network_managers as "networkManagers": List<Resource<ManagerProperties>>,
         /// The virtual network gateways, at most one in a VNet.
         virtual_network_gateways as "virtualNetworkGateways": List<Resource<GatewayProperties>>,
         /// The local network gateways: the sites that VPN gateways are connected with.
@@ -56,12 +72,22 @@ object! {
             List<Resource<LocalNetworkGatewayProperties>>,
         /// The connections of virtual network gateways.
         connections as "connections": List<Resource<ConnectionProperties>>,
+        /// The internal load balancers.
+        load_balancers as "loadBalancers": List<LoadBalancer>,
+        /// The management groups, which hold subscriptions.
+        management_groups as "managementGroups": List<ManagementGroup>,
+        /// The subscriptions that are in another tenant than
+        /// `00000000-0000-0000-0000-000000000001`, or in a management group.
+        subscriptions as "subscriptions": List<Subscription>,
+        /// The users, groups and service principals that can have roles.
+        principals as "principals": List<Principal>,
+        /// Roles besides those that are built in.
+        role_definitions as "roleDefinitions": List<RoleDefinition>,
+        /// Who has which role where. Without one, only root may use the agents' sockets.
+        role_assignments as "roleAssignments": List<RoleAssignment>,
         /// The Linux hosts, and which of them carries which network interface and gateway.
         hosts as "hosts": List<Host>,
     }
-    not_supported: [
-        "loadBalancers", "networkManagers",
-    ]
 }
 
 object! {
@@ -98,8 +124,7 @@ object! {
         resource_group as "resourceGroup": Spanned<String>,
         /// Its region, if it is not the deployment's.
         location as "location": Spanned<Location>,
-        /// Annotations; they mean nothing to the network.
-        #[expect(dead_code, reason = "decoding checks them, and nothing else has a use for them")]
+        /// Annotations; conditions of network groups ask for those of virtual networks.
         tags as "tags": Tags,
         /// The properties of its type.
         properties as "properties" (required): P,

@@ -57,10 +57,12 @@ object! {
         primary as "primary": Spanned<bool>,
         /// The application security groups of which the whole network interface is a member.
         application_security_groups as "applicationSecurityGroups": List<Reference>,
+        /// The backend pools of load balancers that the address is in, as `balancer/pool`.
+        load_balancer_backend_address_pools as "loadBalancerBackendAddressPools": List<Reference>,
     }
     not_supported: [
         "applicationGatewayBackendAddressPools", "gatewayLoadBalancer",
-        "loadBalancerBackendAddressPools", "loadBalancerInboundNatRules",
+        "loadBalancerInboundNatRules",
         "privateIPAddressPrefixLength", "publicIPAddress", "virtualNetworkTaps",
     ]
     read_only: ["privateLinkConnectionProperties", "provisioningState"]

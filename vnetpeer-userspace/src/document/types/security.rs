@@ -7,8 +7,8 @@ use super::{
         decode::{List, Spanned},
         object::object,
         scalar::{
-            AdminPrefixType, AdminPriority, AdminProtocol, Description, Ports, RuleAccess,
-            RulePrefix, RulePriority, RuleProtocolWord,
+            AdminPrefix, AdminPrefixType, AdminPriority, AdminProtocol, Description, Ports,
+            RuleAccess, RulePrefix, RulePriority, RuleProtocolWord,
         },
     },
     Child, Reference,
@@ -97,19 +97,6 @@ object! {
 }
 
 object! {
-    /// Properties of a collection of security admin rules.
-    #[schemars(rename = "SecurityAdminRules")]
-    struct AdminRulesProperties {
-        /// The VNets to which the rules apply; no other collection applies to them.
-        virtual_networks as "virtualNetworks" (required): List<Reference>,
-        /// The rules; in each direction no two have the same priority.
-        rules as "rules" (required): List<Child<AdminRuleProperties>>,
-    }
-    not_supported: ["appliesToGroups"]
-    read_only: ["provisioningState", "resourceGuid"]
-}
-
-object! {
     /// Properties of a security admin rule.
     #[schemars(rename = "SecurityAdminRule")]
     struct AdminRuleProperties {
@@ -124,9 +111,9 @@ object! {
         direction as "direction" (required): Spanned<Direction>,
         /// From 1 to 4096; the lowest is evaluated first.
         priority as "priority" (required): Spanned<AdminPriority>,
-        /// Where packets come from: prefixes, or one service tag.
+        /// Where packets come from: prefixes and network groups, or one service tag.
         sources as "sources" (required): List<AdminEndpoint>,
-        /// Where packets go: prefixes, or one service tag.
+        /// Where packets go: prefixes and network groups, or one service tag.
         destinations as "destinations" (required): List<AdminEndpoint>,
         /// Source ports; needed unless the protocol has no ports.
         source_port_ranges as "sourcePortRanges": List<Spanned<Ports>>,
@@ -144,7 +131,8 @@ object! {
     struct AdminEndpoint {
         /// What `addressPrefix` is.
         address_prefix_type as "addressPrefixType" (required): Spanned<AdminPrefixType>,
-        /// An address prefix, an address or `*`; or the name of a service tag.
-        address_prefix as "addressPrefix" (required): Spanned<RulePrefix>,
+        /// An address prefix, an address or `*`; the name of a service tag; or the name or ARM id of a
+        /// network group.
+        address_prefix as "addressPrefix" (required): Spanned<AdminPrefix>,
     }
 }

@@ -23,10 +23,18 @@ const ADDRESSES_PER_VNET_MAX: usize = 65_536;
 /// First place in a subnet that Azure does not keep for itself.
 const FIRST_USABLE: u64 = 4;
 
+/// Who gets an address. Those that come first here choose first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holder {
+    /// The NIC at an index.
+    Nic(usize),
+    /// The frontend of a load balancer at an index.
+    Frontend(usize),
+}
+
 /// What one ipConfiguration asks for.
 pub(super) struct Wanted<'d> {
-    /// Index of the NIC.
-    pub(super) nic: usize,
+    pub(super) holder: Holder,
     /// VNet and subnet.
     pub(super) place: (usize, usize),
     pub(super) address: Option<&'d Spanned<IpAddr>>,
@@ -38,7 +46,7 @@ pub(super) struct Wanted<'d> {
 
 /// An address that is wanted and makes sense in itself.
 struct Request {
-    nic: usize,
+    holder: Holder,
     place: (usize, usize),
     /// `None`: the next free one.
     address: Option<IpAddr>,
@@ -46,7 +54,7 @@ struct Request {
     span: Span,
 }
 
-/// The addresses of all NICs, in the order in which they were wanted.
+/// The addresses of all NICs and frontends, in the order in which they were wanted.
 #[derive(Default)]
 pub(super) struct Addresses {
     requests: Vec<Request>,
@@ -63,7 +71,7 @@ struct Taken {
 
 impl Addresses {
     pub(super) fn want(&mut self, wanted: &Wanted<'_>, findings: &mut Findings) {
-        let Wanted { nic, place, address, version, allocation, span } = *wanted;
+        let Wanted { holder, place, address, version, allocation, span } = *wanted;
         if let Some(allocation) = allocation
             && allocation.value == Allocation::Static
             && address.is_none()
@@ -93,12 +101,18 @@ impl Addresses {
         }
         let span = address.map_or(span, |it| it.span);
         let address = address.map(|it| it.value);
-        self.requests.push(Request { nic, place, address, ipv4, span });
+        self.requests.push(Request { holder, place, address, ipv4, span });
     }
 
-    /// Every NIC's addresses, each with the NIC's index.
-    pub(super) fn resolve(self, vnets: &Vnets, findings: &mut Findings) -> Vec<(usize, IpAddr)> {
+    /// Everybody's addresses.
+    pub(super) fn resolve(
+        mut self,
+        vnets: &Vnets,
+        findings: &mut Findings,
+    ) -> Vec<(Holder, IpAddr)> {
         let mut taken = Taken::default();
+        // A load balancer that is added takes no address from a NIC.
+        self.requests.sort_by_key(|request| request.holder);
         // An address that is given is never handed to somebody else, wherever in the document.
         for request in &self.requests {
             let subnet = vnets.subnet(request.place);
@@ -111,7 +125,7 @@ impl Addresses {
         for request in &self.requests {
             let Some(subnet) = vnets.subnet(request.place) else { continue };
             let address = request.address.or_else(|| taken.allocate(request, subnet, findings));
-            resolved.extend(address.map(|address| (request.nic, address)));
+            resolved.extend(address.map(|address| (request.holder, address)));
         }
         resolved
     }
@@ -260,6 +274,7 @@ mod tests {
             space: vec![prefix],
             space_known: true,
             subnets: vec![subnet],
+            tags: std::collections::BTreeMap::new(),
             flow_timeout_minutes: None,
             classic: false,
         };
@@ -271,10 +286,16 @@ mod tests {
         }
     }
 
-    fn allocate(prefix: &str, count: usize) -> (Vec<(usize, IpAddr)>, bool) {
+    fn allocate(prefix: &str, count: usize) -> (Vec<(Holder, IpAddr)>, bool) {
         let request = |nic| {
             let ipv4 = !prefix.contains(':');
-            Request { nic, place: (0, 0), address: None, ipv4, span: Span::default() }
+            Request {
+                holder: Holder::Nic(nic),
+                place: (0, 0),
+                address: None,
+                ipv4,
+                span: Span::default(),
+            }
         };
         let addresses = Addresses { requests: (0..count).map(request).collect() };
         let mut findings = Findings::default();
@@ -297,6 +318,6 @@ mod tests {
             (["10.0.0.4", "10.0.0.5", "10.0.0.6"].map(String::from).to_vec(), false)
         );
         assert!(allocate("10.0.0.0/29", 4).1);
-        assert_eq!(allocate("fd00::/64", 1).0, [(0, "fd00::4".parse().unwrap())]);
+        assert_eq!(allocate("fd00::/64", 1).0, [(Holder::Nic(0), "fd00::4".parse().unwrap())]);
     }
 }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use super::{
     super::{decode::Spanned, types::Deployment},
-    admin::AdminRulesDraft,
+    Connections,
     application_group::ApplicationGroups,
     gateway::{GatewayDraft, Gateways},
     host::{HostDraft, Hosts},
+    load_balancer::LoadBalancers,
+    manager::AdminRulesDraft,
     nic::Nics,
-    peering::{OrphanDraft, PeeringDraft, PeeringDrafts},
+    peering::{OrphanDraft, PeeringDraft},
     placement::Placement,
     route::{TableDraft, Tables},
     security_group::{SecurityGroupDraft, SecurityGroups},
@@ -17,28 +19,30 @@ use super::{
 };
 use crate::topology::model::{
     AdminRules, ApplicationSecurityGroup, ApplicationSecurityGroupIndex, Connection, Gateway,
-    GatewayType, Host, HostIndex, Nic, NicIndex, OrphanPeering, Peering, PeeringIndex, ResourceId,
-    RouteTable, RouteTableIndex, SecurityGroup, SecurityGroupIndex, Subnet, SubnetIndex, Topology,
-    Uplink, Vnet, VnetIndex,
+    GatewayType, Host, HostIndex, Nic, NicIndex, OrphanPeering, Peering, PeeringIndex, Permissions,
+    ResourceId, RouteTable, RouteTableIndex, SecurityGroup, SecurityGroupIndex, Subnet,
+    SubnetIndex, Topology, Uplink, Vnet, VnetIndex,
 };
 
 /// Everything that the rules were applied to.
 pub(super) struct Drafts {
     pub(super) tables: Tables,
     pub(super) vnets: Vnets,
-    pub(super) peerings: PeeringDrafts,
+    pub(super) connections: Connections,
     pub(super) nics: Nics,
     pub(super) gateways: Gateways,
+    pub(super) balancers: LoadBalancers,
     pub(super) security_groups: SecurityGroups,
     pub(super) application_groups: ApplicationGroups,
-    pub(super) admin_rules: Vec<AdminRulesDraft>,
     pub(super) hosts: Hosts,
     pub(super) placements: HashMap<usize, Placement>,
+    pub(super) permissions: Permissions,
 }
 
 /// Builds the topology. `None` if a draft lacks something, which only an error can cause.
 pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Option<Topology> {
-    let Drafts { tables, vnets, peerings, nics, hosts, mut placements, .. } = drafts;
+    let Connections { peerings, managers, connected_groups, admin_rules } = drafts.connections;
+    let Drafts { tables, vnets, nics, hosts, mut placements, .. } = drafts;
     let gateways = drafts.gateways.list.into_iter();
     let gateways = gateways.map(|draft| gateway(draft, &mut placements)).collect::<Option<_>>()?;
     let security_groups = drafts.security_groups.list.into_iter();
@@ -55,14 +59,16 @@ pub(super) fn assemble(deployment: Option<&Deployment>, drafts: Drafts) -> Optio
         vnets: vnets.list.into_iter().map(vnet).collect(),
         peerings: assemble_peerings(peerings.list),
         orphans: peerings.orphans.into_iter().map(orphan).collect(),
-        connected_groups: Vec::new(),
-        load_balancers: Vec::new(),
+        network_managers: managers.into_iter().map(|it| it.manager).collect(),
+        connected_groups,
+        load_balancers: drafts.balancers.assemble()?,
         route_tables: tables.list.into_iter().map(route_table).collect(),
         security_groups: security_groups.map(security_group).collect(),
         application_security_groups: application_groups
             .map(|draft| ApplicationSecurityGroup { id: draft.named.id })
             .collect(),
-        admin_rules: drafts.admin_rules.into_iter().map(admin_rules).collect(),
+        admin_rules: admin_rules.into_iter().map(assemble_admin_rules).collect(),
+        permissions: drafts.permissions,
     })
 }
 
@@ -96,6 +102,7 @@ fn vnet(draft: VnetDraft) -> Vnet {
     Vnet {
         id: draft.named.id,
         location: draft.location,
+        tags: draft.tags,
         address_space: draft.space.into_iter().map(|it| it.value).collect(),
         subnets: subnets.collect(),
         classic: draft.classic,
@@ -142,7 +149,7 @@ fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Optio
                 .collect(),
             disable_tcp_state_tracking: draft.disable_tcp_state_tracking,
             mac: draft.mac,
-            outbound_bits_per_second: None,
+            outbound_bits_per_second: placement.outbound_bits_per_second,
             host: HostIndex(placement.host),
             interface: placement.interface,
             mode: placement.mode,
@@ -166,7 +173,7 @@ fn assemble_peerings(drafts: Vec<PeeringDraft>) -> Vec<Peering> {
         do_not_verify_remote_gateways: draft.do_not_verify_remote_gateways,
         scope: draft.scope,
         enable_only_ipv6: draft.enable_only_ipv6,
-        managed_by: None,
+        managed_by: draft.managed_by,
     });
     built.collect()
 }
@@ -193,10 +200,6 @@ fn security_group(draft: SecurityGroupDraft) -> SecurityGroup {
     }
 }
 
-fn admin_rules(draft: AdminRulesDraft) -> AdminRules {
-    AdminRules {
-        id: draft.named.id,
-        vnets: draft.vnets.into_iter().map(VnetIndex).collect(),
-        rules: draft.rules,
-    }
+fn assemble_admin_rules(draft: AdminRulesDraft) -> AdminRules {
+    AdminRules { id: draft.id, vnets: draft.vnets, rules: draft.rules }
 }

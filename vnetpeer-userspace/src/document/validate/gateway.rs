@@ -16,7 +16,7 @@ use super::{
         scalar::{Asn, IpVersion, VpnType},
         types::{Child, Document, GatewayIpConfigurationProperties, GatewayProperties},
     },
-    address::{Addresses, Wanted},
+    address::{Addresses, Holder, Wanted},
     check_region, incomplete,
     ip_configuration::{Owner, id_in_vnet},
     nic::{NicDraft, Nics},
@@ -76,13 +76,12 @@ impl Gateways {
 
 type Configurations = List<Child<GatewayIpConfigurationProperties>>;
 
-/// Reads the gateways and their connections. Every gateway gets a NIC behind those of the document; then
-/// all NICs get their addresses.
+/// Reads the gateways and their connections. Every gateway gets a NIC behind those of the document.
 pub(super) fn collect(
     document: &Document,
     vnets: &Vnets,
     nics: &mut Nics,
-    mut addresses: Addresses,
+    addresses: &mut Addresses,
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Gateways {
@@ -106,13 +105,12 @@ pub(super) fn collect(
         }
         if let Some(configurations) = configurations {
             let wishes = Wishes { nic: nics.list.len(), named: &named, place, vnets };
-            wishes.add(configurations, &mut addresses, findings);
+            wishes.add(configurations, addresses, findings);
         }
         let draft = draft(named, resource.properties.as_ref(), place, nics.list.len(), findings);
         nics.list.push(nic(&draft.named, place));
         gateways.add(draft, vnets, findings);
     }
-    nics.take_addresses(addresses, vnets, findings);
     connection::collect(document, &mut gateways, defaults, findings);
     gateways
 }
@@ -234,7 +232,7 @@ impl Wishes<'_> {
         let version = Spanned { value: version, span };
         addresses.want(
             &Wanted {
-                nic: self.nic,
+                holder: Holder::Nic(self.nic),
                 place,
                 address: given,
                 version: Some(&version),
@@ -320,5 +318,6 @@ fn nic(named: &Named, place: Option<(usize, usize)>) -> NicDraft {
         application_groups: Vec::new(),
         disable_tcp_state_tracking: false,
         is_gateway: true,
+        pools: Vec::new(),
     }
 }

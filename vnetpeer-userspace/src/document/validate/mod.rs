@@ -5,15 +5,17 @@
 //! read is passed over in silence, so that one mistake is one error.
 
 mod address;
-mod admin;
 mod application_group;
 mod assemble;
 mod gateway;
 mod host;
 mod ip_configuration;
+mod load_balancer;
+mod manager;
 mod next_hop;
 mod nic;
 mod peering;
+mod permission;
 mod placement;
 mod route;
 mod rule;
@@ -25,7 +27,17 @@ mod vnet;
 
 use std::collections::HashMap;
 
-use self::{address::Addresses, assemble::Drafts, security_group::Nameable};
+use self::{
+    address::{Addresses, Holder},
+    assemble::Drafts,
+    gateway::Gateways,
+    load_balancer::LoadBalancers,
+    manager::{AdminRulesDraft, ManagerDraft},
+    nic::Nics,
+    peering::PeeringDrafts,
+    security_group::Nameable,
+    vnet::Vnets,
+};
 use super::{
     code::Code,
     decode::{List, Spanned},
@@ -35,7 +47,7 @@ use super::{
     source::Span,
     types::Document,
 };
-use crate::topology::model::Topology;
+use crate::topology::model::{ConnectedGroup, Topology};
 
 /// Judges a document that was read.
 pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<Topology> {
@@ -44,6 +56,7 @@ pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<T
         check_name(&name.value, name.span, findings);
     }
     let defaults = Defaults::new(deployment, findings);
+    let permissions = permission::collect(document, findings);
     let tables = route::collect(document.route_tables.as_ref(), &defaults, findings);
     let tags = service_tag::collect(document.service_tags.as_ref(), findings);
     let mut application_groups = application_group::collect(
@@ -57,15 +70,8 @@ pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<T
         &defaults,
         findings,
     );
-    let vnets = vnet::collect(
-        document.virtual_networks.as_ref(),
-        &tables,
-        &security_groups,
-        &defaults,
-        findings,
-    );
-    let peerings =
-        peering::collect(document.virtual_network_peerings.as_ref(), &vnets, &defaults, findings);
+    let list = document.virtual_networks.as_ref();
+    let vnets = vnet::collect(list, &tables, &security_groups, &defaults, findings);
     let mut addresses = Addresses::default();
     let mut nics = nic::collect(
         document.network_interfaces.as_ref(),
@@ -76,33 +82,88 @@ pub(super) fn validate(document: &Document, findings: &mut Findings) -> Option<T
         &defaults,
         findings,
     );
-    let gateways = gateway::collect(document, &vnets, &mut nics, addresses, &defaults, findings);
+    let gateways =
+        gateway::collect(document, &vnets, &mut nics, &mut addresses, &defaults, findings);
+    let list = document.load_balancers.as_ref();
+    let mut balancers = load_balancer::collect(list, &vnets, &mut addresses, &defaults, findings);
+    give_addresses(addresses, &mut nics, &mut balancers, &vnets, findings);
+    balancers.join(&nics, &vnets, findings);
     gateway::check_subnets(&vnets, &nics, &tables, &gateways, findings);
-    transit::check(&peerings.list, &vnets, &gateways, findings);
+    let named = manager::Nameable { tags: &tags, permissions: &permissions, vnets: &vnets };
+    let connections = connect(document, &named, &gateways, &defaults, findings);
+    let peerings = &connections.peerings.list;
     security_groups.check_members(&application_groups, &vnets, findings);
-    let admin_rules =
-        admin::collect(document.security_admin_rules.as_ref(), &tags, &vnets, &defaults, findings);
     let mut hosts = host::collect(document.hosts.as_ref(), &vnets, findings);
     let placements =
         placement::collect(document.hosts.as_ref(), &mut hosts, &nics, &gateways, findings);
-    peering::warn_addresses(&peerings.list, &vnets, &nics, findings);
-    next_hop::judge(&tables, &vnets, &peerings.list, &nics, &gateways, findings);
+    peering::warn_addresses(peerings, &vnets, &nics, findings);
+    let reachable = next_hop::Reachable { nics: &nics, gateways: &gateways, balancers: &balancers };
+    next_hop::judge(&tables, &vnets, peerings, &reachable, findings);
     if findings.has_errors() {
         return None;
     }
     let drafts = Drafts {
         tables,
         vnets,
-        peerings,
+        connections,
         nics,
         gateways,
+        balancers,
         security_groups,
         application_groups,
-        admin_rules,
         hosts,
         placements,
+        permissions,
     };
     assemble::assemble(deployment, drafts)
+}
+
+/// What connects VNets, and the rules of those who connect them.
+struct Connections {
+    peerings: PeeringDrafts,
+    managers: Vec<ManagerDraft>,
+    connected_groups: Vec<ConnectedGroup>,
+    admin_rules: Vec<AdminRulesDraft>,
+}
+
+/// Reads peerings and network managers, lets these add theirs, and judges all of it.
+fn connect(
+    document: &Document,
+    named: &manager::Nameable<'_>,
+    gateways: &Gateways,
+    defaults: &Defaults,
+    findings: &mut Findings,
+) -> Connections {
+    let vnets = named.vnets;
+    let list = document.virtual_network_peerings.as_ref();
+    let mut peerings = peering::collect(list, vnets, defaults, findings);
+    let list = document.network_managers.as_ref();
+    let mut managers = manager::collect(list, named, defaults, findings);
+    let connected_groups = manager::deploy(&mut managers, &mut peerings, vnets, gateways, findings);
+    peering::check(&mut peerings, vnets, findings);
+    transit::check(&peerings.list, vnets, gateways, findings);
+    let admin_rules = manager::deploy_rules(&managers, vnets, findings);
+    Connections { peerings, managers, connected_groups, admin_rules }
+}
+
+/// Gives every NIC and every frontend the addresses that it wants.
+fn give_addresses(
+    addresses: Addresses,
+    nics: &mut Nics,
+    balancers: &mut LoadBalancers,
+    vnets: &Vnets,
+    findings: &mut Findings,
+) {
+    for (holder, address) in addresses.resolve(vnets, findings) {
+        match holder {
+            Holder::Nic(index) => {
+                if let Some(nic) = nics.list.get_mut(index) {
+                    nic.addresses.push(address);
+                }
+            }
+            Holder::Frontend(index) => balancers.give(index, address),
+        }
+    }
 }
 
 /// Whether a list of the document lacks elements that could not be read.

@@ -15,24 +15,31 @@ use super::{
         source::Span,
     },
     gateway::{GatewayDraft, Gateways, is_gateway_subnet},
+    load_balancer::{LoadBalancers, NextHopFrontend},
     nic::{NicDraft, Nics},
     peering::PeeringDraft,
     route::{RouteDraft, TableDraft, Tables},
     subnet::SubnetDraft,
     vnet::{VnetDraft, Vnets},
 };
-use crate::topology::model::{GatewayType, RouteNextHop};
+use crate::topology::model::{GatewayType, LoadBalancerSku, RouteNextHop};
+
+/// What next hops can be.
+pub(super) struct Reachable<'d> {
+    pub(super) nics: &'d Nics,
+    pub(super) gateways: &'d Gateways,
+    pub(super) balancers: &'d LoadBalancers,
+}
 
 /// Judges every route of every attached table, and reports each at most once.
 pub(super) fn judge(
     tables: &Tables,
     vnets: &Vnets,
     peerings: &[PeeringDraft],
-    nics: &Nics,
-    gateways: &Gateways,
+    reachable: &Reachable<'_>,
     findings: &mut Findings,
 ) {
-    let reach = Reach::new(tables, vnets, peerings, nics, gateways);
+    let reach = Reach::new(tables, vnets, peerings, reachable);
     let mut judged = HashSet::new();
     for (index, vnet) in vnets.list.iter().enumerate() {
         for subnet in &vnet.subnets {
@@ -73,6 +80,8 @@ struct Reach<'d> {
     remote_gateways: HashMap<usize, usize>,
     /// By VNet and address: the NIC's index.
     owners: HashMap<(usize, IpAddr), usize>,
+    /// By VNet and address: the frontends of load balancers.
+    frontends: HashMap<(usize, IpAddr), NextHopFrontend<'d>>,
 }
 
 impl<'d> Reach<'d> {
@@ -80,9 +89,9 @@ impl<'d> Reach<'d> {
         tables: &'d Tables,
         vnets: &'d Vnets,
         peerings: &[PeeringDraft],
-        nics: &'d Nics,
-        gateways: &'d Gateways,
+        reachable: &Reachable<'d>,
     ) -> Self {
+        let Reachable { nics, gateways, balancers } = *reachable;
         let links: HashMap<(usize, usize), &PeeringDraft> =
             peerings.iter().map(|peering| ((peering.vnet, peering.remote), peering)).collect();
         let mut neighbours: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -99,7 +108,8 @@ impl<'d> Reach<'d> {
             let Some((vnet, _)) = nic.place else { continue };
             owners.extend(nic.addresses.iter().map(|address| ((vnet, *address), index)));
         }
-        Self { tables, vnets, nics, gateways, neighbours, remote_gateways, owners }
+        let frontends = balancers.next_hops();
+        Self { tables, vnets, nics, gateways, neighbours, remote_gateways, owners, frontends }
     }
 
     fn judge(&self, route: &RouteDraft, at: &Place<'_>) -> Option<Finding> {
@@ -117,11 +127,16 @@ impl<'d> Reach<'d> {
         lost.or_else(|| self.judge_loop(route, at))
     }
 
+    /// A VNet and, unless the table has no routes to them, its peers.
+    fn around(&self, vnet: usize, table: &TableDraft) -> impl Iterator<Item = usize> {
+        let peers = self.neighbours.get(&vnet).filter(|_| !table.disable_peering_routes);
+        std::iter::once(vnet).chain(peers.into_iter().flatten().copied())
+    }
+
     /// The NIC with an address in a VNet, or, unless the table has no routes to them, in a peer.
     fn owner(&self, vnet: usize, table: &TableDraft, address: IpAddr) -> Option<usize> {
-        let peers = self.neighbours.get(&vnet).filter(|_| !table.disable_peering_routes);
-        let vnets = std::iter::once(vnet).chain(peers.into_iter().flatten().copied());
-        vnets.into_iter().find_map(|vnet| self.owners.get(&(vnet, address)).copied())
+        let mut vnets = self.around(vnet, table);
+        vnets.find_map(|vnet| self.owners.get(&(vnet, address)).copied())
     }
 
     fn judge_appliance(
@@ -133,6 +148,13 @@ impl<'d> Reach<'d> {
     ) -> Option<Finding> {
         let owner = self.owner(at.index, at.table, address);
         let name = &route.route.name;
+        let is_alone = matches!(route.route.next_hop, RouteNextHop::VirtualAppliance(_));
+        let mut frontends = self.around(at.index, at.table).filter(|_| is_alone);
+        let frontend =
+            frontends.find_map(|vnet| Some((vnet, self.frontends.get(&(vnet, address))?)));
+        if let Some((vnet, frontend)) = frontend {
+            return self.judge_frontend(name, frontend, self.is_global(at.index, vnet), span);
+        }
         let Some(owner) = owner.and_then(|index| self.nics.list.get(index)) else {
             let vnet = at.vnet.named.id.name();
             let (or_peer, help) = if at.table.disable_peering_routes {
@@ -151,6 +173,48 @@ impl<'d> Reach<'d> {
             return Some(Finding::warning(Code::NextHopNotReachable, span, message).help(help));
         };
         (!owner.enable_ip_forwarding).then(|| does_not_forward(name, owner, span))
+    }
+
+    /// Whether two VNets are in different regions.
+    fn is_global(&self, one: usize, two: usize) -> bool {
+        let location = |vnet: usize| self.vnets.list.get(vnet).map(|it| &it.location);
+        location(one) != location(two)
+    }
+
+    /// A load balancer takes what is routed to it by its rule with HA ports.
+    fn judge_frontend(
+        &self,
+        name: &str,
+        frontend: &NextHopFrontend<'_>,
+        is_global: bool,
+        span: Span,
+    ) -> Option<Finding> {
+        let Some(members) = &frontend.members else {
+            let message = format!(
+                "packets of route `{name}` are lost: frontend `{}` has no rule with HA ports",
+                frontend.named.id.name()
+            );
+            return Some(
+                Finding::warning(Code::NextHopNotReachable, span, message)
+                    .help("add a loadBalancingRule with protocol: All and both ports 0")
+                    .note(frontend.named.span, "the frontend"),
+            );
+        };
+        if is_global && frontend.sku == LoadBalancerSku::Basic {
+            let message = format!(
+                "packets of route `{name}` are lost: the Basic loadBalancer of frontend `{}` is in \
+                 another region",
+                frontend.named.id.name()
+            );
+            return Some(
+                Finding::warning(Code::NextHopNotReachable, span, message)
+                    .help("write sku: {name: Standard} at the loadBalancer")
+                    .note(frontend.named.span, "the frontend"),
+            );
+        }
+        let members = members.iter().filter_map(|nic| self.nics.list.get(*nic));
+        let idle = members.into_iter().find(|nic| !nic.enable_ip_forwarding)?;
+        Some(does_not_forward(name, idle, span))
     }
 
     fn judge_gateway(&self, route: &RouteDraft, at: &Place<'_>) -> Option<Finding> {

@@ -17,11 +17,12 @@ use super::{
         types::{Child, IpConfigurationProperties, NicProperties, Resource},
     },
     PerRegion,
-    address::{Addresses, Wanted},
+    address::{Addresses, Holder, Wanted},
     application_group::ApplicationGroups,
     check_region, incomplete,
     ip_configuration::{Owner, id_in_vnet},
     limit,
+    load_balancer::PoolWish,
     security_group::SecurityGroups,
     vnet::Vnets,
 };
@@ -56,6 +57,8 @@ pub(super) struct NicDraft {
     pub(super) disable_tcp_state_tracking: bool,
     /// Whether it stands for a virtual network gateway.
     pub(super) is_gateway: bool,
+    /// The backend pools that it wants to be in.
+    pub(super) pools: Vec<PoolWish>,
 }
 
 type Configurations = List<Child<IpConfigurationProperties>>;
@@ -88,10 +91,10 @@ pub(super) fn collect(
         }
         let properties = resource.properties.as_ref();
         let configurations = properties.and_then(|it| it.ip_configurations.as_ref());
-        if let Some(configurations) = configurations {
-            let index = nics.list.len();
-            want_addresses(index, &named, configurations, place, addresses, findings);
-        }
+        let index = nics.list.len();
+        let pools = configurations.map(|configurations| {
+            want_addresses(index, &named, configurations, place, addresses, findings)
+        });
         let mac = properties.and_then(|it| it.mac_address.as_ref());
         check_mac(mac, place, &mut macs, findings);
         let forwarding = properties.and_then(|it| it.enable_ip_forwarding.as_ref());
@@ -108,25 +111,10 @@ pub(super) fn collect(
             enable_ip_forwarding: forwarding.is_some_and(|it| it.value),
             mac: mac.map(|it| it.value),
             is_gateway: false,
+            pools: pools.unwrap_or_default(),
         });
     }
     nics
-}
-
-impl Nics {
-    /// Gives every NIC the addresses that it wants.
-    pub(super) fn take_addresses(
-        &mut self,
-        addresses: Addresses,
-        vnets: &Vnets,
-        findings: &mut Findings,
-    ) {
-        for (index, address) in addresses.resolve(vnets, findings) {
-            if let Some(nic) = self.list.get_mut(index) {
-                nic.addresses.push(address);
-            }
-        }
-    }
 }
 
 /// The NIC's id. Without a subscription of its own it belongs to its VNet's, as in Azure it must.
@@ -169,7 +157,8 @@ fn place(
     vnets.subnet_places.get(subnet).copied()
 }
 
-/// Notes which addresses the NIC wants, the primary one first.
+/// Notes which addresses the NIC wants, the primary one first, and returns the pools that they want to
+/// be in.
 fn want_addresses(
     nic: usize,
     named: &Named,
@@ -177,16 +166,20 @@ fn want_addresses(
     place: Option<(usize, usize)>,
     addresses: &mut Addresses,
     findings: &mut Findings,
-) {
+) -> Vec<PoolWish> {
     check_names(named, configurations, findings);
     let primary = primary(named, configurations, findings);
     let children = configurations.items.iter().enumerate();
     let ordered = children.clone().filter(|(index, _)| *index == primary);
-    for (_, child) in ordered.chain(children.filter(|(index, _)| *index != primary)) {
+    let ordered: Vec<_> = ordered
+        .chain(children.filter(|(index, _)| *index != primary))
+        .map(|(_, child)| child)
+        .collect();
+    for child in &ordered {
         let (Some(properties), Some(place)) = (child.properties.as_ref(), place) else { continue };
         let span = child.name.as_ref().map_or(named.span, |name| name.span);
         let wanted = Wanted {
-            nic,
+            holder: Holder::Nic(nic),
             place,
             address: properties.private_ip_address.as_ref(),
             version: properties.private_ip_address_version.as_ref(),
@@ -195,6 +188,7 @@ fn want_addresses(
         };
         addresses.want(&wanted, findings);
     }
+    PoolWish::of(&ordered)
 }
 
 fn check_names(named: &Named, configurations: &Configurations, findings: &mut Findings) {

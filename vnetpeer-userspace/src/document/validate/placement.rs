@@ -8,7 +8,10 @@ use super::{
         decode::{List, Spanned},
         names::Registry,
         problem::{Finding, Findings},
-        scalar::{INTERFACE_NAME_BYTES_MAX, INTERFACE_NAMES_TAKEN, InterfaceName, NamespacePath},
+        scalar::{
+            INTERFACE_NAME_BYTES_MAX, INTERFACE_NAMES_TAKEN, InterfaceName, NamespacePath,
+            OutboundBandwidth,
+        },
         source::Span,
         types::{Host, PlacedGateway, PlacedNic},
     },
@@ -26,6 +29,7 @@ pub(super) struct Placement {
     pub(super) host: usize,
     pub(super) interface: String,
     pub(super) mode: HookMode,
+    pub(super) outbound_bits_per_second: Option<u64>,
     /// Where a gateway's routing daemon runs.
     pub(super) network_namespace: Option<String>,
     span: Span,
@@ -36,6 +40,7 @@ struct Placed<'d> {
     name: Option<&'d Spanned<String>>,
     interface: Option<&'d Spanned<InterfaceName>>,
     mode: Option<&'d Spanned<HookMode>>,
+    outbound_bandwidth: Option<&'d Spanned<OutboundBandwidth>>,
     network_namespace: Option<&'d Spanned<NamespacePath>>,
 }
 
@@ -76,6 +81,7 @@ impl<'d> Placed<'d> {
             name: it.name.as_ref(),
             interface: it.interface.as_ref(),
             mode: it.mode.as_ref(),
+            outbound_bandwidth: it.outbound_bandwidth_mbps.as_ref(),
             network_namespace: None,
         }
     }
@@ -85,6 +91,7 @@ impl<'d> Placed<'d> {
             name: it.name.as_ref(),
             interface: it.interface.as_ref(),
             mode: it.mode.as_ref(),
+            outbound_bandwidth: None,
             network_namespace: it.network_namespace.as_ref(),
         }
     }
@@ -105,6 +112,7 @@ impl<'d> Placed<'d> {
         if let (Some(interface), Some(draft)) = (self.interface, hosts.list.get_mut(host)) {
             draft.use_interface(interface, findings);
         }
+        self.report_xdp(findings);
         let (Some(name), Some(nic)) = (self.name, nic) else { return 1 };
         if let Some(first) = placements.get(&nic) {
             findings.push(placed_twice(name, first.span));
@@ -114,11 +122,28 @@ impl<'d> Placed<'d> {
             host,
             interface: self.interface.map(|it| it.value.0.clone()).unwrap_or_default(),
             mode: self.mode.map(|it| it.value).unwrap_or_default(),
+            outbound_bits_per_second: self.outbound_bandwidth.map(|it| it.value.bits_per_second()),
             network_namespace: self.network_namespace.map(|it| it.value.0.clone()),
             span: name.span,
         };
         placements.insert(nic, placement);
         0
+    }
+}
+
+impl Placed<'_> {
+    /// XDP has no queue in which packets could wait.
+    fn report_xdp(&self, findings: &mut Findings) {
+        if let (Some(limit), Some(mode)) = (self.outbound_bandwidth, self.mode)
+            && mode.value == HookMode::Xdp
+        {
+            let message = "`outboundBandwidthMbps` cannot be kept with XDP";
+            findings.push(
+                Finding::error(Code::ConflictingProperties, limit.span, message)
+                    .help("remove `mode: xdp`, or the limit: what it limits is handled by TC")
+                    .note(mode.span, "XDP is asked for here"),
+            );
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Virtual networks and their subnets.
 
+use std::collections::BTreeMap;
+
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
@@ -48,6 +50,7 @@ pub(super) struct Vnets {
 pub(super) struct VnetDraft {
     pub(super) named: Named,
     pub(super) location: String,
+    pub(super) tags: BTreeMap<String, String>,
     pub(super) space: Vec<Spanned<IpNet>>,
     /// Whether every prefix of the address space could be read.
     pub(super) space_known: bool,
@@ -126,6 +129,7 @@ fn draft(
     VnetDraft {
         named,
         location: location.map_or_else(|| defaults.location.clone(), |it| it.value.0.clone()),
+        tags: resource.tags.as_ref().map(|it| it.0.clone()).unwrap_or_default(),
         space_known: prefixes.is_some_and(|list| !list.incomplete && !list.items.is_empty()),
         space,
         subnets: Vec::new(),

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -57,6 +58,12 @@ impl Marks {
             let record = network.state.peering(&peering.id);
             let space = record.into_iter().flat_map(|record| &record.remote_address_space);
             marks.routes.extend(space);
+        }
+        // Members of the same connected groups have the same prefixes.
+        let joined = network.vnets().iter().filter_map(|vnet| vnet.joined.as_ref());
+        let joined: HashMap<_, _> = joined.map(|it| (Arc::as_ptr(it), it)).collect();
+        for (prefix, _) in joined.values().flat_map(|it| it.owners().iter()) {
+            marks.routes.extend([&prefix]);
         }
         let connections = topology.gateways.iter().flat_map(|gateway| &gateway.connections);
         for connection in connections {

@@ -208,6 +208,10 @@ fn what_is_known_of_one_pair_holds_for_those_alike() {
         for (from, to) in (0..count).flat_map(|from| (0..count).map(move |to| (from, to))) {
             for family in Family::ALL {
                 let Some(pair) = pair(&world, (from, to), family) else { continue };
+                // Members of a connected group may have one address twice; no guest sends to its own.
+                if pair.source == pair.destination {
+                    continue;
+                }
                 let (found, expected) = (prober.traffic(&pair), by_force(&world, &pair));
                 assert_eq!(*found, expected, "{pair:?}");
                 tried += 1;

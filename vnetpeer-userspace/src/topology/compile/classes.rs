@@ -15,9 +15,7 @@ use vnetpeer_common::abi::address_class;
 
 use crate::topology::{
     desired::{Hop, PrefixTable},
-    model::RouteTableIndex,
-    network::{Network, NumberedVnet},
-    service_tags::{self, NOT_PUBLIC_V4, PUBLIC_V6},
+    service_tags::{NOT_PUBLIC_V4, PLATFORM, PUBLIC_V6},
 };
 
 /// The prefixes of tag `VirtualNetwork`, seen from the subnets that share a table.
@@ -28,20 +26,26 @@ pub(super) struct TagPrefixes {
 }
 
 impl TagPrefixes {
-    /// Collects them for the subnets of `vnet` with the route table at `table`.
-    pub(super) fn new(
-        network: &Network<'_>,
-        vnet: &NumberedVnet<'_>,
-        table: Option<RouteTableIndex>,
-    ) -> Self {
+    /// The prefixes given.
+    pub(super) fn new(prefixes: impl IntoIterator<Item = IpNet>) -> Self {
         let mut found = Self::default();
-        for prefix in service_tags::virtual_network(network, vnet, table) {
-            match prefix {
-                IpNet::V4(net) => found.v4.insert(net),
-                IpNet::V6(net) => found.v6.insert(net),
-            };
+        for prefix in prefixes {
+            found.insert(prefix);
         }
         found
+    }
+
+    /// What is in the tag of every subnet.
+    pub(super) fn platform() -> Self {
+        Self::new([IpNet::V4(PLATFORM)])
+    }
+
+    /// Adds a prefix.
+    pub(super) fn insert(&mut self, prefix: IpNet) {
+        match prefix {
+            IpNet::V4(net) => self.v4.insert(net),
+            IpNet::V6(net) => self.v6.insert(net),
+        };
     }
 
     /// The same routes with the classes of their addresses.
@@ -54,6 +58,21 @@ impl TagPrefixes {
         let v6 = classify(&routes.v6, &self.v6, &[PUBLIC_V6], (inside, public));
         PrefixTable { v4, v6 }
     }
+}
+
+/// The prefixes at which addresses become public or cease to be.
+pub(super) fn fixed_edges() -> impl Iterator<Item = IpNet> {
+    NOT_PUBLIC_V4.into_iter().map(IpNet::V4).chain([IpNet::V6(PUBLIC_V6)])
+}
+
+/// The class of addresses outside of tag `VirtualNetwork` that are in `net` and in none of the smaller
+/// [`fixed_edges`].
+pub(super) fn plain_class(net: &IpNet) -> u16 {
+    let is_public = match net {
+        IpNet::V4(net) => !NOT_PUBLIC_V4.iter().any(|it| it.contains(net)),
+        IpNet::V6(net) => PUBLIC_V6.contains(net),
+    };
+    if is_public { address_class::INTERNET } else { address_class::NEITHER }
 }
 
 /// A prefix that holds those that come after it.

@@ -73,6 +73,9 @@ impl Compiler<'_> {
         }
         let gateway = gateway_flag(vnet, id);
         entry.flags |= gateway;
+        if self.probed.contains(&nic.id) {
+            entry.flags |= nic_flags::PROBED;
+        }
         if !more.is_empty() {
             entry.flags |= nic_flags::MORE_ADDRESSES;
         }
@@ -91,6 +94,7 @@ impl Compiler<'_> {
         self.desired.nic_addresses.extend(more);
         self.desired.nics.insert(id, entry);
         self.desired.ifaces.insert(facts.ifindex, id);
+        self.desired.ifaces.extend(facts.shaper.map(|shaper| (shaper.leaves, id)));
         Ok(())
     }
 
@@ -154,6 +158,7 @@ fn local(vnet: VnetId, table: TableId, slot: u32, facts: &InterfaceFacts) -> abi
         ifindex: facts.ifindex,
         slot,
         mtu: facts.mtu_bytes,
+        shaper: facts.shaper.filter(|it| it.in_use).map_or(0, |it| it.enters),
         ..abi::Nic::default()
     }
 }

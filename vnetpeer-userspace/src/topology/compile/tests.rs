@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::topology::{
+    desired::Peer,
     model::{Access, Direction, ResourceId, RouteNextHop, RouteTableIndex, SecurityGroupIndex},
     network::NetworkError,
     state::{PeeringWrite, PolicyKey, TableKey, advance, operate},
@@ -61,7 +62,7 @@ fn a_host_is_given_only_what_its_nics_can_reach() {
     assert_eq!(desired.nics.len(), 2);
     assert_eq!(desired.links.len(), 2);
     assert_eq!(desired.relations.len(), 2);
-    assert!(desired.vnets[&VnetId(id(0))].peers.v4.is_empty());
+    assert!(desired.vnets[&VnetId(id(0))].peers.own.v4.is_empty());
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn one_side_alone_connects_nothing() {
     let desired = on(&topology, &state, 0);
     let link = desired.links.values().next().unwrap();
     assert_eq!((desired.links.len(), link.flags), (1, link_flags::ALLOW_ACCESS));
-    assert!(desired.vnets.values().all(|it| it.peers.v4.is_empty()));
+    assert!(desired.vnets.values().all(|it| it.peers.own.v4.is_empty()));
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn the_internet_is_reached_by_the_own_uplink_else_the_first_hosts_else_not_at_al
         let desired = on(topology, &state, host);
         let network = Network::new(topology, &state).unwrap();
         let table = network.table(VnetIndex(vnet), None).unwrap();
-        let hop = desired.routes[&table].v4[&"0.0.0.0/0".parse().unwrap()].next_hops()[0];
+        let hop = desired.routes[&table].own.v4[&"0.0.0.0/0".parse().unwrap()].next_hops()[0];
         (hop.kind, NicId(hop.target), desired, state)
     };
     let remote = default(&topology, 0, 0);
@@ -131,7 +132,7 @@ fn subnets_of_equal_content_share_a_table_and_others_do_not() {
     let desired = on(&topology, &state, 0);
     let table = |index: usize| desired.nics[&state.nic(&topology.nics[index].id).unwrap()].table;
     assert_ne!(table(1), table(3));
-    let hop = desired.routes[&table(3)].v4[&"10.2.0.0/16".parse().unwrap()].next_hops()[0];
+    let hop = desired.routes[&table(3)].own.v4[&"10.2.0.0/16".parse().unwrap()].next_hops()[0];
     assert_eq!(hop.kind, next_hop_kind::UNREACHABLE, "no NIC has the appliance's address");
     topology.vnets[1].subnets[1].route_table = None;
     let state = start(&topology);
@@ -150,12 +151,12 @@ fn peers_follow_the_synced_space_and_endpoints_the_current_one() {
     let spoke = resized.vnet(&topology.vnets[1].id).unwrap();
     let prefix = "10.7.0.0/16".parse().unwrap();
     let old = on(&topology, &resized, 0);
-    assert!(!old.vnets[&hub].peers.v4.contains_key(&prefix));
+    assert!(!old.vnets[&hub].peers.own.v4.contains_key(&prefix));
     assert!(old.vnets[&spoke].endpoints.v4.contains_key(&prefix));
     let write = PeeringWrite::Sync(topology.peerings[0].id.clone());
     let synced = operate(&resized, &topology, &write).unwrap();
     let link = synced.link(&topology.peerings[0].id).unwrap();
-    assert_eq!(on(&topology, &synced, 0).vnets[&hub].peers.v4[&prefix], link);
+    assert_eq!(on(&topology, &synced, 0).vnets[&hub].peers.own.v4[&prefix], Peer::Link(link));
 }
 
 #[test]
@@ -210,10 +211,13 @@ fn check_names(desired: &Desired) {
             assert!(desired.routes.contains_key(&nic.table) && nic.slot != 0);
         }
     }
-    let hops = desired.routes.values().flat_map(|it| it.v4.values().chain(it.v6.values()));
+    let tables: Vec<_> = desired.routes.values().map(SharedTable::merged).collect();
+    let hops = tables.iter().flat_map(|it| it.v4.values().chain(it.v6.values()));
     for hop in hops.flat_map(Hop::next_hops) {
         match hop.kind {
-            next_hop_kind::VNET => assert!(desired.vnets.contains_key(&VnetId(hop.target))),
+            next_hop_kind::VNET | next_hop_kind::CONNECTED_GROUP => {
+                assert!(desired.vnets.contains_key(&VnetId(hop.target)))
+            }
             next_hop_kind::NIC => assert!(desired.nics.contains_key(&NicId(hop.target))),
             _ => assert_eq!(hop.target, 0),
         }
@@ -225,6 +229,17 @@ fn check_names(desired: &Desired) {
     for tables in desired.vnets.values() {
         let nics = tables.endpoints.v4.values().chain(tables.endpoints.v6.values());
         assert!(nics.filter(|it| it.is_some()).all(|it| desired.nics.contains_key(it)));
+        for (_, peer) in tables.peers.merged().iter() {
+            match peer {
+                Peer::Nobody => {}
+                Peer::Link(link) => assert!(desired.links.contains_key(link)),
+                Peer::Member(vnet) => assert!(desired.vnets[vnet].group_links[0].is_some()),
+            }
+        }
+        let group_links = tables.group_links.iter().filter(|it| it.is_some());
+        for link in group_links {
+            assert_ne!(desired.links[link].flags & link_flags::CONNECTED_GROUP, 0);
+        }
     }
     assert!(desired.relations.values().all(|it| desired.links.contains_key(it)));
 }
@@ -295,7 +310,7 @@ fn a_gateway_is_marked_where_it_lives_and_elsewhere_and_no_policy_judges_it() {
     let hop =
         abi::NextHop { kind: next_hop_kind::NIC, target: gateway.0, ..abi::NextHop::default() };
     let table = state.table(&TableKey { vnet: topology.vnets[1].id.clone(), route_table: None });
-    let route = here.routes[&table.unwrap()].v4[&"192.168.0.0/16".parse().unwrap()].clone();
+    let route = here.routes[&table.unwrap()].own.v4[&"192.168.0.0/16".parse().unwrap()].clone();
     let link = |peering: usize| state.link(&topology.peerings[peering].id).unwrap();
     let class = address_class::VIRTUAL_NETWORK;
     let hop = abi::NextHop { class, link: link(1), reverse: link(0), ..hop };

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Properties, name};
 use crate::topology::model::{
-    AdminRules, ConnectionRemote, Endpoints, Gateway, ResourceId, RuleSide, SecurityGroup,
-    SecurityRule, Topology,
+    AdminRules, ConnectedGroup, ConnectionRemote, Endpoints, Gateway, NetworkManager, ResourceId,
+    RuleSide, SecurityGroup, SecurityRule, Topology,
 };
 
 pub(super) fn describe_group(topology: &Topology, group: &SecurityGroup) -> Properties {
@@ -21,6 +21,47 @@ pub(super) fn describe_admin_rules(topology: &Topology, admin: &AdminRules) -> P
         ("rules", rules(topology, &admin.rules)),
         ("appliesTo", sorted(vnets.collect())),
     ])
+}
+
+pub(super) fn describe_manager(topology: &Topology, manager: &NetworkManager) -> Properties {
+    let commits = manager.commits.iter().map(|it| {
+        let configurations = it.configurations.iter().map(|id| name(Some(id))).collect();
+        format!("{:?} {:?} {}", it.commit_type, it.locations, sorted(configurations))
+    });
+    let group = |index: usize| name(manager.groups.get(index).map(|group| &group.id));
+    let connectivity = manager.connectivity.iter().map(|it| {
+        let hub = name(it.hub.and_then(|hub| topology.vnet(hub)).map(|vnet| &vnet.id));
+        let groups = it.groups.iter().map(|applied| {
+            let flags = (applied.use_hub_gateway, applied.is_global, applied.directly_connected);
+            format!("{} {flags:?}", group(applied.group))
+        });
+        let flags = (it.is_global, it.delete_existing_peering, it.disallow_overlap, it.enforced);
+        format!("{} {:?} {hub} {flags:?} {}", it.id, it.topology, sorted(groups.collect()))
+    });
+    let security = manager.security_admin.iter().map(|it| {
+        let collections = it.collections.iter().map(|(id, groups, _)| {
+            let groups = groups.iter().map(|index| group(*index));
+            format!("{id} {}", sorted(groups.collect()))
+        });
+        sorted(collections.collect())
+    });
+    let groups = manager.groups.iter().map(|it| name(Some(&it.id)));
+    BTreeMap::from([
+        ("location", manager.location.clone()),
+        (
+            "networkManagerScopes",
+            format!("{:?} {:?}", manager.management_groups, manager.subscriptions),
+        ),
+        ("networkGroups", sorted(groups.collect())),
+        ("connectivityConfigurations", sorted(connectivity.collect())),
+        ("securityAdminConfigurations", sorted(security.collect())),
+        ("commits", sorted(commits.collect())),
+    ])
+}
+
+pub(super) fn describe_connected_group(topology: &Topology, group: &ConnectedGroup) -> Properties {
+    let members = group.members.iter().map(|it| name(topology.vnet(*it).map(|vnet| &vnet.id)));
+    BTreeMap::from([("members", sorted(members.collect()))])
 }
 
 pub(super) fn describe_gateway(topology: &Topology, gateway: &Gateway) -> Properties {

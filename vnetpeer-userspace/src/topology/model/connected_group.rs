@@ -1,6 +1,8 @@
 //! Connected groups of network managers (AZ §6.2): VNets that reach each other without peering objects.
 
-use super::{ResourceId, VnetIndex};
+use std::collections::BTreeSet;
+
+use super::{ResourceId, Topology, VnetIndex};
 
 /// VNets that a deployed connectivity configuration joins: the members of a mesh, or of one network group
 /// with `DirectlyConnected`; of one region unless the configuration is global.
@@ -11,4 +13,11 @@ pub struct ConnectedGroup {
     pub id: ResourceId,
     /// Its members, in the order of the topology; no VNet twice.
     pub members: Vec<VnetIndex>,
+}
+
+impl Topology {
+    /// The VNets that are in a connected group.
+    pub fn group_members(&self) -> BTreeSet<VnetIndex> {
+        self.connected_groups.iter().flat_map(|group| &group.members).copied().collect()
+    }
 }

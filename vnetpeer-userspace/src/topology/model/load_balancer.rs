@@ -53,8 +53,17 @@ pub struct Frontend {
 pub struct BackendPool {
     /// Its ARM id.
     pub id: ResourceId,
-    /// The NICs in it, in the order of the topology.
-    pub members: Vec<NicIndex>,
+    /// The addresses in it, in the order of the topology.
+    pub members: Vec<BackendMember>,
+}
+
+/// An address of a NIC that is in a backend pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BackendMember {
+    /// The NIC.
+    pub nic: NicIndex,
+    /// Its primary address of one family.
+    pub address: IpAddr,
 }
 
 /// A health probe: asks every member of the pools whose rules name it.

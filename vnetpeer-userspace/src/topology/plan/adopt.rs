@@ -7,7 +7,7 @@ use std::{
 
 use vnetpeer_common::{
     abi::{self, Entry, NextHop, Node4, Node6, Roots, next_hop_kind},
-    types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use super::{Observed, PoolCapacities};
@@ -34,6 +34,10 @@ pub struct RawMaps {
     pub links: Vec<(LinkId, abi::Link)>,
     /// Map `RELATIONS`.
     pub relations: Vec<(abi::RelationKey, LinkId)>,
+    /// Map `BALANCERS`.
+    pub balancers: Vec<(BalancerId, abi::Balancer)>,
+    /// Map `FRONTENDS`.
+    pub frontends: Vec<(abi::FrontendKey, BalancerId)>,
     /// Map `VTEPS`.
     pub vteps: Vec<(VtepId, abi::Vtep)>,
     /// Map `VTEP_ADDRS`.
@@ -88,6 +92,8 @@ impl Observed {
         let vnets = entries(raw.vnets);
         let tries = routes.values().chain(vnets.values().flat_map(|it| [&it.endpoints, &it.peers]));
         let tries: Vec<Roots> = tries.copied().collect();
+        let balancers: BTreeMap<BalancerId, abi::Balancer> = entries(raw.balancers);
+        let slots = balancers.values().map(|it| Entry::node(it.slots));
         let v4: BTreeMap<u32, Node4> = raw.trie_v4.into_iter().filter(used).collect();
         let v6: BTreeMap<u32, Node6> = raw.trie_v6.into_iter().filter(used).collect();
 
@@ -96,7 +102,7 @@ impl Observed {
         let spread = spread_nodes(&raw.next_hops, &hops);
         hops.append(&mut reach::<Node4, _>(&v4, spread.iter().copied()).1);
         let of_rules = raw.classifiers.iter().flat_map(|(_, it)| roots4(it));
-        let roots = tries.iter().map(|roots| roots.v4).chain(of_rules).chain(spread);
+        let roots = tries.iter().map(|roots| roots.v4).chain(of_rules).chain(spread).chain(slots);
         let (live_v4, _) = reach::<Node4, _>(&v4, roots);
         let of_rules = raw.classifiers.iter().flat_map(|(_, it)| roots6(it));
         let (live_v6, _) =
@@ -114,6 +120,8 @@ impl Observed {
             routes,
             links: entries(raw.links),
             relations: entries(raw.relations),
+            balancers,
+            frontends: entries(raw.frontends),
             vteps: entries(raw.vteps),
             vtep_addrs: entries(raw.vtep_addrs),
             nic_addrs: raw.nic_addrs.into_iter().collect(),

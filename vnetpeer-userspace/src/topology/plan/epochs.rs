@@ -2,12 +2,12 @@
 //!
 //! What becomes of a packet of a NIC follows from the NIC, its table, its VNet and the VNets that this
 //! one is linked with, and the NICs, filters and hosts in these. So whatever changes about a VNet
-//! concerns its own NICs and those of its neighbours.
+//! concerns its own NICs and those of its neighbours, and of the members of connected groups if it is one.
 
 use std::collections::BTreeSet;
 
 use vnetpeer_common::{
-    abi::{self, vtep_flags},
+    abi::{self, link_flags, vtep_flags},
     types::{NicId, TableId, VnetId, VtepId},
 };
 
@@ -53,6 +53,16 @@ impl Touched {
             }
             Op::SetRelation { key, .. } | Op::DeleteRelation { key } => {
                 self.vnets.extend([key.vnet, key.remote]);
+            }
+            // Slots are for new flows only.
+            Op::SetBalancer { id, balancer } => {
+                let old = before.balancers.get(&id).copied().unwrap_or_default();
+                if (abi::Balancer { slots: old.slots, ..balancer }) != old {
+                    self.nics.extend([old.frontend, balancer.frontend]);
+                }
+            }
+            Op::SetFrontend { key, .. } | Op::DeleteFrontend { key } => {
+                self.nics.insert(key.frontend);
             }
             Op::SetVtep { id, vtep } => {
                 let old = before.vteps.get(&id).copied().unwrap_or_default();
@@ -116,6 +126,15 @@ impl Touched {
             .map(|(_, neighbour)| neighbour)
             .collect();
         self.vnets.extend(reached);
+        // What changes about a member of a connected group concerns all members of such groups.
+        let links = observed.links.values().chain(desired.links.values());
+        let members: BTreeSet<VnetId> = links
+            .filter(|link| link.flags & link_flags::CONNECTED_GROUP != 0)
+            .map(|link| link.vnet)
+            .collect();
+        if !self.vnets.is_disjoint(&members) {
+            self.vnets.extend(members);
+        }
         let local = desired.nics.iter().filter(|(_, nic)| is_local(nic));
         local
             .filter(|(_, nic)| {

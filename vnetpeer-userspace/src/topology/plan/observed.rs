@@ -8,7 +8,7 @@ use std::{
 use bytemuck::Zeroable;
 use vnetpeer_common::{
     abi::{self, capacity},
-    types::{Addr, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
+    types::{Addr, BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
 use super::{Op, policies::Built, tables::Tables};
@@ -59,6 +59,10 @@ pub struct Observed {
     pub links: BTreeMap<LinkId, abi::Link>,
     /// Pairs of virtual networks.
     pub relations: BTreeMap<abi::RelationKey, LinkId>,
+    /// Load balancing rules.
+    pub balancers: BTreeMap<BalancerId, abi::Balancer>,
+    /// Which packets they take.
+    pub frontends: BTreeMap<abi::FrontendKey, BalancerId>,
     /// Remote hosts.
     pub vteps: BTreeMap<VtepId, abi::Vtep>,
     /// Outer source addresses.
@@ -105,6 +109,8 @@ impl Observed {
             routes: BTreeMap::new(),
             links: BTreeMap::new(),
             relations: BTreeMap::new(),
+            balancers: BTreeMap::new(),
+            frontends: BTreeMap::new(),
             vteps: BTreeMap::new(),
             vtep_addrs: BTreeMap::new(),
             nic_addrs: BTreeSet::new(),
@@ -158,6 +164,9 @@ impl Observed {
             Op::SetLink { id, link } => set(&mut self.links, id, link),
             Op::SetRelation { key, link } => set(&mut self.relations, key, link),
             Op::DeleteRelation { ref key } => self.relations.remove(key).is_some(),
+            Op::SetBalancer { id, balancer } => set(&mut self.balancers, id, balancer),
+            Op::SetFrontend { key, id } => set(&mut self.frontends, key, id),
+            Op::DeleteFrontend { ref key } => self.frontends.remove(key).is_some(),
             Op::SetVtep { id, vtep } => set(&mut self.vteps, id, vtep),
             Op::SetVtepAddr { addr, id } => set(&mut self.vtep_addrs, addr, id),
             Op::DeleteVtepAddr { ref addr } => self.vtep_addrs.remove(addr).is_some(),

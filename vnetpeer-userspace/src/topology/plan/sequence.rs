@@ -1,5 +1,9 @@
 //! The order of operations. [`super`] says why it is this one.
 
+mod frontends;
+
+mod shapers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use vnetpeer_common::{
@@ -44,7 +48,7 @@ impl<'a> Sequence<'a> {
                 Some(old) => old.epoch,
                 None => epochs.next,
             };
-            (*id, abi::Nic { epoch, ..*nic })
+            (*id, abi::Nic { epoch, shaper: shapers::kept(old, nic), ..*nic })
         };
         Self {
             desired,
@@ -65,24 +69,30 @@ impl<'a> Sequence<'a> {
         let (desired, observed, tables) = (self.desired, self.observed, self.tables);
         let filters = FilterSteps::new(desired, observed, tables, self.epochs.next);
         self.prepare_vteps();
+        self.leave_shapers();
         self.tighten_ifaces();
         self.tighten_links();
+        self.tighten_frontends();
         self.tighten_vteps();
         self.remove_nics();
         self.write_items();
         self.set_filters(&filters.closed);
         self.set_policies();
         self.set_filters(&filters.entering);
-        self.tighten_nics();
         self.tighten_vnets();
+        self.tighten_nics();
+        self.move_vnets();
         self.switch_routes();
         self.set_filters(&filters.staying);
         self.loosen_vnets();
         self.loosen_links();
         self.loosen_nics();
+        self.loosen_frontends();
         self.loosen_vteps();
         self.loosen_ifaces();
+        self.enter_shapers();
         self.clear();
+        self.clear_balancers();
         self.raise_epochs();
         (self.ops, self.next)
     }
@@ -206,6 +216,14 @@ impl<'a> Sequence<'a> {
     fn tighten_vnets(&mut self) {
         for (id, vnet) in &self.tables.agreed {
             self.push(Op::SetVnet { id: *id, vnet: *vnet });
+        }
+    }
+
+    /// Which link meters depends on two regions, so all change while those that change have no link.
+    fn move_vnets(&mut self) {
+        for (id, vnet) in &self.tables.agreed {
+            let region = self.tables.vnets.get(id).map_or(vnet.region, |new| new.region);
+            self.push(Op::SetVnet { id: *id, vnet: abi::Vnet { region, ..*vnet } });
         }
     }
 

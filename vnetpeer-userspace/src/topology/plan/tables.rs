@@ -1,22 +1,30 @@
 //! Tables of prefixes as tries: the desired ones, and what the old and the desired ones agree on.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod bases;
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
 use vnetpeer_common::{
     abi::{
         self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, next_hop_kind, vnet_flags,
     },
-    types::{LinkId, NicId, PolicyId, TableId, VnetId},
+    types::{BalancerId, LinkId, NicId, PolicyId, TableId, VnetId},
 };
 
+use self::bases::{Bases, Lists};
 use super::{Observed, PlanError, policies::Built};
 use crate::topology::{
-    desired::{Desired, Hop, PrefixTable, VnetTables},
-    trie::{Exhausted, Finished, Interner, NodeFormat, Prefix, build, flatten, meet},
+    desired::{Balancer, Desired, Hop, Peer, PrefixTable, SharedTable, VnetTables},
+    trie::{
+        Exhausted, Finished, Interner, NodeFormat, Prefix, build, build_over, flatten, keep_all,
+        meet,
+    },
 };
 
-/// Slots of a spread next hop: the children of a node.
+/// Slots of a spread next hop and of a load balancing rule: the children of a node.
 const SLOTS: usize = 256;
 
 /// Everything that a plan needs to know about tries.
@@ -30,6 +38,8 @@ pub(super) struct Tables {
     pub(super) agreed: BTreeMap<VnetId, abi::Vnet>,
     /// Effective routes as desired.
     pub(super) routes: BTreeMap<TableId, Roots>,
+    /// Load balancing rules as desired.
+    pub(super) balancers: BTreeMap<BalancerId, abi::Balancer>,
     /// IPv4 trie nodes.
     pub(super) trie_v4: Finished<Node4>,
     /// IPv6 trie nodes.
@@ -54,6 +64,8 @@ impl Tables {
             next_hops: Interner::new(Arc::clone(&observed.next_hops), generation),
             classifiers: Interner::new(Arc::clone(&observed.classifiers), generation),
             rows: Interner::new(Arc::clone(&observed.rows), generation),
+            bases: Bases::default(),
+            agreed: HashMap::new(),
         };
         let mut routes = BTreeMap::new();
         for (id, table) in &desired.routes {
@@ -62,6 +74,10 @@ impl Tables {
         let mut vnets = BTreeMap::new();
         for (id, tables) in &desired.vnets {
             vnets.insert(*id, builder.vnet(tables)?);
+        }
+        let mut balancers = BTreeMap::new();
+        for (id, balancer) in &desired.balancers {
+            balancers.insert(*id, builder.balancer(balancer)?);
         }
         let mut built = BTreeMap::new();
         for (id, policy) in &desired.policies {
@@ -81,6 +97,7 @@ impl Tables {
             vnets,
             agreed,
             routes,
+            balancers,
             trie_v4: builder.trie_v4.finish(),
             trie_v6: builder.trie_v6.finish(),
             next_hops: builder.next_hops.finish(),
@@ -98,19 +115,23 @@ pub(super) struct Builder {
     next_hops: Interner<NextHop>,
     pub(super) classifiers: Interner<Classifier>,
     pub(super) rows: Interner<Row>,
+    bases: Bases,
+    /// What two roots agree on, by these and by what stands where they do not.
+    agreed: HashMap<(Roots, Roots, Entry), Roots>,
 }
 
 impl Builder {
-    fn routes(&mut self, table: &PrefixTable<Hop>) -> Result<Roots, PlanError> {
-        let mut leaf = |hop: &Hop| match hop {
-            Hop::One(hop) => self.next_hop(*hop),
-            Hop::Spread { class, members } => self.spread(*class, members),
-        };
-        let v4 = table.v4.iter().map(|(net, hop)| Ok(prefix4(*net, leaf(hop)?)));
-        let v4 = v4.collect::<Result<Vec<_>, PlanError>>()?;
-        let v6 = table.v6.iter().map(|(net, hop)| Ok(prefix6(net, leaf(hop)?)));
-        let v6 = v6.collect::<Result<Vec<_>, PlanError>>()?;
-        self.roots(&v4, &v6)
+    fn routes(&mut self, table: &SharedTable<Hop>) -> Result<Roots, PlanError> {
+        let roots = self.shared(table, |builder, hop| match hop {
+            Hop::One(hop) => builder.next_hop(*hop),
+            Hop::Spread { class, members } => builder.spread(*class, members),
+        })?;
+        if table.shared.is_some() {
+            let hops = &mut self.next_hops;
+            keep_all(&mut self.trie_v4, roots.v4, |hop| hops.keep(hop));
+            keep_all(&mut self.trie_v6, roots.v6, |hop| hops.keep(hop));
+        }
+        Ok(roots)
     }
 
     fn next_hop(&mut self, hop: NextHop) -> Result<Entry, PlanError> {
@@ -132,25 +153,72 @@ impl Builder {
         self.next_hop(NextHop { kind, class, target: node, ..NextHop::default() })
     }
 
+    /// A load balancing rule whose slots are dealt out among its members.
+    fn balancer(&mut self, balancer: &Balancer) -> Result<abi::Balancer, PlanError> {
+        let node = Node4 { children: deal(&balancer.members) };
+        let slots = if balancer.members.is_empty() {
+            0
+        } else {
+            self.trie_v4.intern(node).map_err(|it| exhausted(maps::TRIE_V4, it))?
+        };
+        Ok(abi::Balancer { slots, ..balancer.rule })
+    }
+
     fn vnet(&mut self, tables: &VnetTables) -> Result<abi::Vnet, PlanError> {
-        let endpoint = |nic: &NicId| Entry::leaf(nic.0);
-        let peer = |link: &LinkId| Entry::leaf(link.0);
+        let endpoint = |_: &mut Self, nic: &NicId| Ok(Entry::leaf(nic.0));
+        let peer = |_: &mut Self, peer: &Peer| {
+            Ok(Entry::leaf(match *peer {
+                Peer::Nobody => LinkId::NONE.0,
+                Peer::Link(link) => link.0,
+                Peer::Member(vnet) => abi::group_member(vnet),
+            }))
+        };
+        let peers = self.shared(&tables.peers, peer)?;
+        keep_all(&mut self.trie_v4, peers.v4, |_| ());
+        keep_all(&mut self.trie_v6, peers.v6, |_| ());
         Ok(abi::Vnet {
             flags: if tables.hosted { vnet_flags::HOSTED } else { 0 },
+            region: tables.region,
+            group_links: tables.group_links,
             endpoints: self.table(&tables.endpoints, endpoint)?,
-            peers: self.table(&tables.peers, peer)?,
-            ..abi::Vnet::default()
+            peers,
         })
     }
 
     fn table<T>(
         &mut self,
         table: &PrefixTable<T>,
-        leaf: impl Fn(&T) -> Entry,
+        leaf: impl FnMut(&mut Self, &T) -> Result<Entry, PlanError>,
     ) -> Result<Roots, PlanError> {
-        let v4: Vec<_> = table.v4.iter().map(|(net, it)| prefix4(*net, leaf(it))).collect();
-        let v6: Vec<_> = table.v6.iter().map(|(net, it)| prefix6(net, leaf(it))).collect();
-        self.roots(&v4, &v6)
+        let lists = Lists::of(self, table, leaf)?;
+        self.roots(&lists.v4, &lists.v6)
+    }
+
+    /// A table of which a part is built once for all that share it. What of that part it leads to is not
+    /// asked for yet.
+    fn shared<T>(
+        &mut self,
+        table: &SharedTable<T>,
+        mut leaf: impl FnMut(&mut Self, &T) -> Result<Entry, PlanError>,
+    ) -> Result<Roots, PlanError> {
+        let Some(shared) = &table.shared else { return self.table(&table.own, leaf) };
+        let own = Lists::of(self, &table.own, &mut leaf)?;
+        self.stop_keeping();
+        let base = match self.bases.get(shared) {
+            Some(base) => base,
+            None => {
+                let lists = Lists::of(self, shared, leaf)?;
+                let roots = self.roots(&lists.v4, &lists.v6)?;
+                self.bases.add(shared, lists, roots)
+            }
+        };
+        let v4 = build_over(&mut self.trie_v4, (&base.lists.v4, base.roots.v4), &own.v4);
+        let v6 = build_over(&mut self.trie_v6, (&base.lists.v6, base.roots.v6), &own.v6);
+        self.keep_again();
+        Ok(Roots {
+            v4: v4.map_err(|it| exhausted(maps::TRIE_V4, it))?,
+            v6: v6.map_err(|it| exhausted(maps::TRIE_V6, it))?,
+        })
     }
 
     pub(super) fn roots(&mut self, v4: &[Prefix], v6: &[Prefix]) -> Result<Roots, PlanError> {
@@ -165,26 +233,43 @@ impl Builder {
         self.next_hops.stop_keeping();
     }
 
-    /// A virtual network of which only that is true which is true of both.
+    fn keep_again(&mut self) {
+        self.trie_v4.keep_again();
+        self.trie_v6.keep_again();
+        self.next_hops.keep_again();
+    }
+
+    /// A virtual network of which only that is true which is true of both. One that changes its region has
+    /// no connected group meanwhile, so that none of its links meters for another.
     fn agree(&mut self, old: &abi::Vnet, new: &abi::Vnet) -> Result<abi::Vnet, PlanError> {
         // An address that changes hands stays one of the VNet's, and nobody has it.
         let nobody = Entry::leaf(NicId::NONE.0);
         Ok(abi::Vnet {
             flags: old.flags & new.flags,
-            region: new.region,
-            group_links: new.group_links,
+            region: old.region,
+            group_links: if (old.region, old.group_links) == (new.region, new.group_links) {
+                old.group_links
+            } else {
+                [LinkId::NONE; 2]
+            },
             endpoints: self.agree_roots(old.endpoints, new.endpoints, nobody)?,
             peers: self.agree_roots(old.peers, new.peers, Entry::EMPTY)?,
         })
     }
 
     fn agree_roots(&mut self, old: Roots, new: Roots, conflict: Entry) -> Result<Roots, PlanError> {
+        let key = (old, new, conflict);
+        if let Some(known) = self.agreed.get(&key) {
+            return Ok(*known);
+        }
         let v4 = agree(&mut self.trie_v4, old.v4, new.v4, conflict);
         let v6 = agree(&mut self.trie_v6, old.v6, new.v6, conflict);
-        Ok(Roots {
+        let both = Roots {
             v4: v4.map_err(|it| exhausted(maps::TRIE_V4, it))?,
             v6: v6.map_err(|it| exhausted(maps::TRIE_V6, it))?,
-        })
+        };
+        self.agreed.insert(key, both);
+        Ok(both)
     }
 }
 
@@ -208,7 +293,23 @@ fn agree<T: NodeFormat>(
     build(nodes, &both)
 }
 
-/// How much slot `slot` of a spread next hop likes a NIC: rendezvous hashing, so that a member that goes
+/// The slots of a load balancing rule. Each goes to the member that it prefers of those that have room: no
+/// member has more than its part, rounded up, so that flows are spread evenly over few members too.
+fn deal(members: &[NicId]) -> [Entry; SLOTS] {
+    let part = SLOTS.div_ceil(members.len().max(1));
+    let mut room: Vec<(NicId, usize)> = members.iter().map(|member| (*member, part)).collect();
+    let mut slots = [Entry::EMPTY; SLOTS];
+    for (slot, entry) in (0..).zip(&mut slots) {
+        let free = room.iter_mut().filter(|(_, room)| *room > 0);
+        if let Some((member, room)) = free.max_by_key(|(member, _)| weight(member.0, slot)) {
+            *entry = Entry::leaf(member.0);
+            *room -= 1;
+        }
+    }
+    slots
+}
+
+/// How much slot `slot` likes a NIC: rendezvous hashing, so that a member that goes
 /// leaves its own slots to the others and moves no other, whatever order or VNet it is named in.
 /// (The mixer is that of `splitmix64`.)
 fn weight(nic: u32, slot: u32) -> u64 {
@@ -221,13 +322,4 @@ fn weight(nic: u32, slot: u32) -> u64 {
 /// A pool that is full, by the name of its map.
 pub(super) fn exhausted(map: &'static str, error: Exhausted) -> PlanError {
     PlanError::Exhausted { map, capacity: error.capacity }
-}
-
-fn prefix4(net: Ipv4Net, leaf: Entry) -> Prefix {
-    let address = u128::from(u32::from(net.network())) << 96;
-    Prefix { address, len: u32::from(net.prefix_len()), leaf }
-}
-
-fn prefix6(net: &Ipv6Net, leaf: Entry) -> Prefix {
-    Prefix { address: u128::from(net.network()), len: u32::from(net.prefix_len()), leaf }
 }

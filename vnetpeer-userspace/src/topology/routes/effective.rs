@@ -1,11 +1,14 @@
 //! Effective routes in the JSON shape of Azure's `effectiveRouteTable` answer (AZ §9).
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{EffectiveRoutes, Route, RouteHop, RouteSource, RouteState};
+use super::{EffectiveRoutes, Route, RouteHop, RouteSource, RouteState, system};
 
 /// One route as Azure prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +23,9 @@ pub struct EffectiveRoute {
     pub source: RouteSource,
     /// Whether it is in force.
     pub state: RouteState,
-    /// Destinations; here always one.
+    /// Destinations; several where the members of connected groups are.
     pub address_prefix: Vec<IpNet>,
-    /// `VnetLocal`, `VNetPeering`, `VNetGlobalPeering`, `Internet`, `VirtualAppliance`,
+    /// `VnetLocal`, `VNetPeering`, `VNetGlobalPeering`, `ConnectedGroup`, `Internet`, `VirtualAppliance`,
     /// `VirtualApplianceEcmp`, `VirtualNetworkGateway` or `None`.
     pub next_hop_type: String,
     /// The addresses of appliances or of the gateway, if the next hop is one.
@@ -44,7 +47,8 @@ impl RouteHop {
             Self::None => "None",
             Self::Peering { global: false, .. } => "VNetPeering",
             Self::Peering { global: true, .. } => "VNetGlobalPeering",
-            Self::Appliance { .. } => "VirtualAppliance",
+            Self::ConnectedGroup { .. } => "ConnectedGroup",
+            Self::Appliance { .. } | Self::Balanced { .. } => "VirtualAppliance",
             Self::Appliances(_) => "VirtualApplianceEcmp",
             Self::Gateway { .. } => "VirtualNetworkGateway",
         }
@@ -54,12 +58,40 @@ impl RouteHop {
 impl EffectiveRoutes {
     /// All routes, losers included, as Azure prints them.
     pub fn to_azure(&self) -> Vec<EffectiveRoute> {
-        self.routes.iter().map(|route| self.one(route)).collect()
+        let mut rows: Vec<EffectiveRoute> = self.routes.iter().map(|it| self.one(it)).collect();
+        let is_vnet = |it: &Route| matches!(it.hop, RouteHop::VnetLocal | RouteHop::Peering { .. });
+        let place = self.routes.iter().take_while(|it| is_vnet(it)).count();
+        rows.splice(place..place, self.group_rows());
+        rows
+    }
+
+    /// What is reached over connected groups in one row, what is withdrawn in another; what the user has
+    /// routes for in further ones.
+    fn group_rows(&self) -> Vec<EffectiveRoute> {
+        let Some(group) = &self.group else { return Vec::new() };
+        let user = self.routes.iter().filter(|it| it.source == RouteSource::User);
+        let user: HashSet<IpNet> = user.map(|it| it.prefix).collect();
+        let (reached, dropped) = group.prefixes(self.vnet);
+        let mut rows = Vec::new();
+        let hop = RouteHop::ConnectedGroup { vnet: self.vnet };
+        for (prefixes, hop) in [(reached, hop), (dropped, RouteHop::None)] {
+            let (invalid, active): (Vec<_>, Vec<_>) =
+                prefixes.into_iter().partition(|it| user.contains(it));
+            for (state, prefixes) in [(RouteState::Active, active), (RouteState::Invalid, invalid)]
+            {
+                let Some(first) = prefixes.first() else { continue };
+                let row = self.one(&Route { state, ..system(*first, hop.clone()) });
+                rows.push(EffectiveRoute { address_prefix: prefixes, ..row });
+            }
+        }
+        rows
     }
 
     fn one(&self, route: &Route) -> EffectiveRoute {
         let next_hop_ip_address = match &route.hop {
-            RouteHop::Appliance { address, .. } => vec![*address],
+            RouteHop::Appliance { address, .. } | RouteHop::Balanced { address, .. } => {
+                vec![*address]
+            }
             RouteHop::Appliances(members) => members.iter().map(|(address, _)| *address).collect(),
             RouteHop::Gateway { address, .. } => address.iter().copied().collect(),
             _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! Routes of virtual network gateways (AZ §5): what a VNet reaches through its own gateway, or through
 //! that of the peer whose gateway it uses, and what a gateway tells the other side of its connections.
 //!
-//! A route of a gateway gives way to the routes of the VNet and of its peers, however much more specific
+//! A route of a gateway gives way to the routes of the VNet, its peers and its connected groups, however much more specific
 //! it is, and takes the place of an `Internet` or `None` route of the same prefix (AZ §3.2).
 
 #[cfg(test)]
@@ -15,7 +15,7 @@ use std::{
 use ipnet::IpNet;
 use vnetpeer_common::types::LinkId;
 
-use super::{Appliance, ApplianceProblem, Route, RouteHop, RouteSource, RouteState};
+use super::{Appliance, ApplianceProblem, GroupRoutes, Route, RouteHop, RouteSource, RouteState};
 use crate::topology::{
     model::{ConnectionRemote, Gateway, GatewayIndex, GatewayType},
     network::{Network, NumberedGateway, NumberedPeering, NumberedVnet},
@@ -91,8 +91,13 @@ pub(super) fn nowhere() -> RouteHop {
 }
 
 /// Adds the routes of a gateway to system routes, and settles which of both are in force.
-pub(super) fn add(network: &Network<'_>, used: &UsedGateway<'_>, routes: &mut Vec<Route>) {
-    let preferred = Preferred::new(routes);
+pub(super) fn add(
+    network: &Network<'_>,
+    used: &UsedGateway<'_>,
+    routes: &mut Vec<Route>,
+    group: Option<&GroupRoutes>,
+) {
+    let preferred = Preferred::new(routes, group);
     let found: Vec<Route> = used
         .prefixes(network)
         .into_iter()
@@ -112,20 +117,21 @@ pub(super) fn add(network: &Network<'_>, used: &UsedGateway<'_>, routes: &mut Ve
     routes.extend(found);
 }
 
-/// Prefixes of the VNet and of its peers, which no gateway takes away.
-struct Preferred {
+/// Prefixes of the VNet, of its peers and of its connected groups, which no gateway takes away.
+struct Preferred<'a> {
+    group: Option<&'a GroupRoutes>,
     prefixes: HashSet<IpNet>,
     lengths: BTreeSet<u8>,
 }
 
-impl Preferred {
-    fn new(routes: &[Route]) -> Self {
+impl<'a> Preferred<'a> {
+    fn new(routes: &[Route], group: Option<&'a GroupRoutes>) -> Self {
         let is_preferred =
             |it: &&Route| matches!(it.hop, RouteHop::VnetLocal | RouteHop::Peering { .. });
         let prefixes: HashSet<IpNet> =
             routes.iter().filter(is_preferred).map(|it| it.prefix).collect();
         let lengths = prefixes.iter().map(IpNet::prefix_len).collect();
-        Self { prefixes, lengths }
+        Self { group, prefixes, lengths }
     }
 
     /// Whether one of them is the prefix or contains it.
@@ -133,6 +139,7 @@ impl Preferred {
         let lengths = self.lengths.range(..=prefix.prefix_len());
         let mut around = lengths.filter_map(|len| IpNet::new(prefix.addr(), *len).ok());
         around.any(|it| self.prefixes.contains(&it.trunc()))
+            || self.group.is_some_and(|group| group.around(prefix).is_some())
     }
 }
 

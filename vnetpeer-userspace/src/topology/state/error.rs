@@ -12,10 +12,14 @@ use crate::topology::model::ResourceId;
 pub enum NumberSpace {
     /// Virtual networks.
     Vnet,
-    /// NICs and uplinks.
+    /// NICs, uplinks and frontends.
     Nic,
-    /// Peerings.
+    /// Peerings, and what meters connected groups.
     Link,
+    /// Regions.
+    Region,
+    /// Load balancing rules.
+    Balancer,
     /// Tables of effective routes.
     Table,
     /// Hosts.
@@ -34,6 +38,8 @@ impl fmt::Display for NumberSpace {
             Self::Vnet => "virtual network",
             Self::Nic => "network interface",
             Self::Link => "peering",
+            Self::Region => "region",
+            Self::Balancer => "load balancing rule",
             Self::Table => "route table",
             Self::Vtep => "host",
             Self::DropSlot => "drop counter",
@@ -55,6 +61,20 @@ pub enum StateError {
         space: NumberSpace,
         /// How many there are.
         limit: u32,
+    },
+    /// A VNet has another region than before.
+    #[error(
+        "InvalidResourceLocation: The resource {id} already exists in location {before}, and cannot be \
+         in {after}. Delete it with one document and make it anew with the next, or give the new one \
+         another name"
+    )]
+    InvalidResourceLocation {
+        /// The VNet.
+        id: ResourceId,
+        /// Its region.
+        before: String,
+        /// The region that it was to have.
+        after: String,
     },
     /// Two VNets would claim the same addresses towards a third.
     #[error(
@@ -165,6 +185,7 @@ impl StateError {
     pub const fn code(&self) -> Option<&'static str> {
         Some(match self {
             Self::SpacesOverlap { .. } => "VnetAddressSpaceOverlapsWithAlreadyPeeredVnet",
+            Self::InvalidResourceLocation { .. } => "InvalidResourceLocation",
             Self::RemotePeeringIsDisconnected { .. } => "RemotePeeringIsDisconnected",
             Self::ChangingRemoteVirtualNetworkNotAllowed { .. } => {
                 "ChangingRemoteVirtualNetworkNotAllowed"

@@ -31,7 +31,7 @@ pub(in crate::topology) fn build<T: NodeFormat>(
 
 /// The subtree of `prefixes`, which agree in the first `depth` bytes and are longer than that;
 /// addresses outside of them get `inherited`.
-fn node<T: NodeFormat>(
+pub(super) fn node<T: NodeFormat>(
     nodes: &mut Interner<T>,
     prefixes: &[Prefix],
     depth: u32,
@@ -66,7 +66,7 @@ fn node<T: NodeFormat>(
 }
 
 /// The most bytes that all prefixes share, less if that is needed to make every prefix longer.
-fn common_bytes(prefixes: &[Prefix]) -> u32 {
+pub(super) fn common_bytes(prefixes: &[Prefix]) -> u32 {
     let (Some(first), Some(last)) = (prefixes.first(), prefixes.last()) else { return 0 };
     let shortest = prefixes.iter().map(|prefix| prefix.len).min().unwrap_or_default();
     let agreed = (first.address ^ last.address).leading_zeros();
@@ -74,25 +74,25 @@ fn common_bytes(prefixes: &[Prefix]) -> u32 {
 }
 
 /// The slots of a node on byte `branch` that a prefix ending in that byte covers.
-fn slots(prefix: &Prefix, branch: u32) -> Range<usize> {
+pub(super) fn slots(prefix: &Prefix, branch: u32) -> Range<usize> {
     let first = byte(prefix.address, branch);
     let free_bits = (8 * (branch + 1)).saturating_sub(prefix.len).min(8);
     first..first + (1 << free_bits)
 }
 
-fn fill(children: &mut Children, range: Range<usize>, leaf: Entry) {
+pub(super) fn fill(children: &mut Children, range: Range<usize>, leaf: Entry) {
     if let Some(covered) = children.get_mut(range) {
         covered.fill(leaf);
     }
 }
 
-fn all_equal(children: &Children) -> Option<Entry> {
+pub(super) fn all_equal(children: &Children) -> Option<Entry> {
     let first = *children.first()?;
     children.iter().all(|child| *child == first).then_some(first)
 }
 
 /// Byte `index` of an address, as an index.
-fn byte(address: u128, index: u32) -> usize {
+pub(super) fn byte(address: u128, index: u32) -> usize {
     let shift = 120_u32.saturating_sub(8 * index);
     usize::try_from(address >> shift & 0xff).unwrap_or_default()
 }

@@ -257,6 +257,16 @@ impl<T: Eq + NoUninit> Interner<T> {
         self.keeping = false;
     }
 
+    /// From now on, items are asked for again.
+    pub(in crate::topology) fn keep_again(&mut self) {
+        self.keeping = true;
+    }
+
+    /// Whether an item is asked for.
+    pub(in crate::topology) fn is_kept(&self, number: u32) -> bool {
+        slot(number).and_then(|slot| self.kept.get(slot)).is_some_and(|kept| *kept)
+    }
+
     /// From now on, remembers which numbers are given.
     pub(in crate::topology) fn start_log(&mut self) {
         self.log = Some(Vec::new());

@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use vnetpeer_common::abi::{Entry, Node4, Node6};
 
-use super::{Interner, NodeFormat, Pool, Prefix, build, flatten, meet};
+use super::{Interner, NodeFormat, Pool, Prefix, build, build_over, flatten, meet};
 use crate::topology::testing::Random;
 
 /// What a trie answers, by a walk like the kernel's.
@@ -227,4 +227,52 @@ fn adopting_keeps_what_is_in_use_and_offers_the_rest() {
     assert_eq!(items.intern(70), Ok(4), "the one in use, not its equal");
     assert_eq!((items.intern(80), items.intern(81), items.intern(82)), (Ok(1), Ok(3), Ok(5)));
     assert!(items.intern(83).is_err());
+}
+
+/// A trie over another one is the trie of all prefixes, and makes no node that is not in it.
+fn check_over<T: NodeFormat>(seed: u64, bits: u32) {
+    let mut random = Random(seed);
+    let (many, few) = (random.below(60), random.below(8));
+    let mut base = random_prefixes(&mut random, many, bits, 6);
+    if random.percent(50) {
+        // All in one place, as the spaces of one deployment are.
+        base.retain(|it| it.address >> 120 == 10);
+    }
+    let own = random_prefixes(&mut random, few, bits, 6);
+    let all = base.iter().map(|it| ((it.address, it.len), *it));
+    let mut all: BTreeMap<_, _> = all.collect();
+    all.extend(own.iter().map(|it| ((it.address, it.len), *it)));
+    let all: Vec<Prefix> = all.into_values().collect();
+    let mut nodes = Interner::<T>::new(Pool::new(100_000), 1);
+    let root = build(&mut nodes, &base).unwrap();
+    let over = build_over(&mut nodes, (&base, root), &own).unwrap();
+    let (pool, written) = nodes.finish();
+    let mut again = Interner::<T>::new(pool, 2);
+    assert_eq!(build(&mut again, &all).unwrap(), over);
+    assert_eq!(build(&mut again, &base).unwrap(), root);
+    let (pool, _) = again.finish();
+    assert_eq!(pool.used(), written.len(), "nodes that no root leads to");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_trie_over_another_is_that_of_all_prefixes(seed: u64) {
+        check_over::<Node4>(seed, 32);
+        check_over::<Node6>(seed, 128);
+    }
+}
+
+#[test]
+fn a_prefix_over_a_large_trie_costs_the_nodes_on_its_way() {
+    let base: Vec<Prefix> =
+        (0..200).flat_map(|b| (0..200).map(move |c| v4([10, b, c, 0], 24, 7))).collect();
+    let mut nodes = Interner::<Node4>::new(Pool::new(1_000), 1);
+    let root = build(&mut nodes, &base).unwrap();
+    assert_eq!(build_over(&mut nodes, (&base, root), &[]).unwrap(), root);
+    build_over(&mut nodes, (&base, root), &[v4([10, 77, 7, 0], 24, 9)]).unwrap();
+    build_over(&mut nodes, (&base, root), &[v4([192, 168, 0, 0], 16, 9)]).unwrap();
+    // Equal subtrees of the base are one node.
+    assert_eq!(nodes.finish().0.used(), 3 + 3 + 2);
 }

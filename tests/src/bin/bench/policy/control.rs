@@ -158,6 +158,7 @@ fn facts(dataplane: &Dataplane) -> HostFacts {
         mtu_bytes: 1_500,
         delivery: Delivery::Transmit,
         hook: Hook::Xdp,
+        shaper: None,
     };
     HostFacts {
         interfaces: (0..NICS).map(|number| (format!("vm{number}"), interface(number))).collect(),

@@ -114,18 +114,45 @@ impl Network {
                 let _ = writeln!(text, "        - {}", rule.yaml(number));
             }
         }
-        text.push_str("securityAdminRules:\n");
+        self.write_admin_rules(text);
+    }
+
+    fn write_admin_rules(&self, text: &mut String) {
+        if self.admin.is_empty() {
+            return;
+        }
+        text.push_str(
+            "networkManagers:\n  - name: nm\n    properties:\n      networkManagerScopes: {subscriptions: \
+             [/subscriptions/00000000-0000-0000-0000-000000000001]}\n      networkGroups:\n",
+        );
+        for (vnet, _) in &self.admin {
+            let name = VNETS[*vnet].0;
+            let _ = writeln!(
+                text,
+                "        - {{name: {name}, properties: {{staticMembers: [{{name: it, properties: \
+                 {{resourceId: {name}}}}}]}}}}"
+            );
+        }
+        text.push_str(
+            "      securityAdminConfigurations:\n        - name: admin\n          properties:\n            \
+             ruleCollections:\n",
+        );
         for (vnet, (direction, protocol, port)) in &self.admin {
             let name = VNETS[*vnet].0;
             let _ = writeln!(
                 text,
-                "  - name: admin-{name}\n    properties:\n      virtualNetworks: [{{id: {name}}}]\n      rules:\n        \
+                "              - name: admin-{name}\n                properties:\n                  \
+                 appliesToGroups: [{{networkGroupId: {name}}}]\n                  rules:\n                    \
                  - {{name: deny, properties: {{priority: 10, direction: {direction}, access: Deny, \
                  protocol: {protocol}, sources: [{{addressPrefix: \"*\", addressPrefixType: IPPrefix}}], \
                  destinations: [{{addressPrefix: \"*\", addressPrefixType: IPPrefix}}], \
                  sourcePortRanges: [\"*\"], destinationPortRanges: [\"{port}\"]}}}}"
             );
         }
+        text.push_str(
+            "      commits:\n        - {name: admin, properties: {commitType: SecurityAdmin, \
+             targetLocations: [westeurope], configurationIds: [admin]}}\n",
+        );
     }
 
     fn write_nics(&self, text: &mut String) {

@@ -77,6 +77,7 @@ pub(super) fn add_implicit_sides(
             do_not_verify_remote_gateways: false,
             scope: PeeringScope::Complete,
             enable_only_ipv6: draft.enable_only_ipv6,
+            managed_by: None,
         });
     }
     drafts.append(&mut sides);

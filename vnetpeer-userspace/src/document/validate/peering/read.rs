@@ -116,6 +116,7 @@ pub(super) fn add(
         do_not_verify_remote_gateways: written.do_not_verify_remote_gateways,
         scope: written.scope,
         enable_only_ipv6: written.enable_only_ipv6,
+        managed_by: None,
     });
     Some(())
 }

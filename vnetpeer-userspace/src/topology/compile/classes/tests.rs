@@ -8,9 +8,10 @@ use vnetpeer_common::abi::{NextHop, next_hop_kind};
 use super::*;
 use crate::topology::{
     compile::compile,
-    model::RouteNextHop,
+    desired::SharedTable,
+    model::{RouteNextHop, RouteTableIndex, VnetIndex},
     network::Network,
-    routes::{effective_routes, gateway::UsedGateway},
+    routes::{GroupRoutes, RouteHop, effective_routes, gateway::UsedGateway},
     service_tags::PLATFORM,
     state::{State, advance},
     testing::{Random, facts, hub_and_spokes, ip, net, random_topology, route_table, security},
@@ -71,6 +72,17 @@ fn fixed() -> Vec<IpNet> {
     v4.chain([IpNet::V6(PUBLIC_V6)]).collect()
 }
 
+/// The spaces of the members of a VNet's connected groups that are not peers of its, and what of all of
+/// them is nobody else's.
+fn group_spaces(
+    network: &Network<'_>,
+    vnet: VnetIndex,
+    table: Option<RouteTableIndex>,
+) -> Vec<IpNet> {
+    let found = GroupRoutes::of(network, &network.vnets()[vnet.0], table);
+    found.iter().flat_map(GroupRoutes::spaces).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -82,7 +94,8 @@ proptest! {
         let network = Network::new(&topology, &state).unwrap();
         for vnet in network.vnets() {
             for (table, id) in network.tables(vnet.index) {
-                let Some(found) = desired.routes.get(&id) else { continue };
+                let Some(found) = desired.routes.get(&id).map(SharedTable::merged) else { continue };
+                let found = &found;
                 let routes = effective_routes(&network, vnet.index, table).unwrap();
                 let mut tag = vnet.vnet.address_space.clone();
                 for it in &vnet.peerings {
@@ -96,12 +109,22 @@ proptest! {
                 if let Some(used) = UsedGateway::of(&network, vnet).filter(UsedGateway::has_access) {
                     tag.extend(used.prefixes(&network));
                 }
+                tag.extend(group_spaces(&network, vnet.index, table));
                 tag.push(net("168.63.129.16/32"));
                 let all = all_prefixes(found).into_iter().chain(fixed()).chain(tag.clone());
                 for address in edges(all) {
                     let hop = lookup(found, address);
                     prop_assert_eq!(hop.is_some(), routes.lookup(address).is_some());
                     let Some(hop) = hop else { continue };
+                    let route = routes.lookup(address).unwrap();
+                    if let RouteHop::ConnectedGroup { vnet } = route.hop {
+                        let target = network.vnet(vnet).unwrap().id.0;
+                        let kind = next_hop_kind::CONNECTED_GROUP;
+                        prop_assert_eq!((hop.kind, hop.target), (kind, target), "{}", address);
+                    } else if hop.kind == next_hop_kind::CONNECTED_GROUP {
+                        prop_assert_eq!(route.hop, RouteHop::VnetLocal, "{}", address);
+                        prop_assert_eq!(hop.target, network.vnet(vnet.index).unwrap().id.0);
+                    }
                     prop_assert_eq!(hop.class, class_of(&tag, address), "{}", address);
                 }
             }
@@ -146,7 +169,7 @@ fn the_tag_follows_access_routes_and_the_own_space() {
     let state = advance(&State::default(), &topology).unwrap();
     let desired = compile(&topology, &state, "host0", &facts(&topology, 0)).unwrap();
     let nic = desired.nics[&state.nic(&topology.nics[0].id).unwrap()];
-    let class = |address: &str| lookup(&desired.routes[&nic.table], ip(address)).unwrap();
+    let class = |address: &str| lookup(&desired.routes[&nic.table].own, ip(address)).unwrap();
     assert_eq!(class("10.0.9.9").class, address_class::VIRTUAL_NETWORK, "own");
     assert_eq!(class("10.1.0.4").class, address_class::NEITHER, "no access");
     assert_eq!(class("10.1.0.4").kind, next_hop_kind::VNET, "and a route all the same");

@@ -1,10 +1,14 @@
 //! An image of the kernel's maps that knows nothing of plans.
 
 use super::*;
-use crate::topology::{desired::Hop, plan::RawMaps, trie::tests::lookup};
+use crate::topology::{
+    desired::{Hop, Peer},
+    plan::RawMaps,
+    trie::tests::lookup,
+};
 use vnetpeer_common::{
     abi::next_hop_kind,
-    types::{PolicyId, TableId, VnetId, VtepId},
+    types::{BalancerId, PolicyId, TableId, VnetId, VtepId},
 };
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +22,8 @@ pub(super) struct Image {
     pub(super) next_hops: BTreeMap<u32, abi::NextHop>,
     pub(super) links: BTreeMap<LinkId, abi::Link>,
     pub(super) relations: BTreeMap<abi::RelationKey, LinkId>,
+    pub(super) balancers: BTreeMap<BalancerId, abi::Balancer>,
+    pub(super) frontends: BTreeMap<abi::FrontendKey, BalancerId>,
     pub(super) vteps: BTreeMap<VtepId, abi::Vtep>,
     pub(super) vtep_addrs: BTreeMap<Addr, VtepId>,
     pub(super) nic_addrs: BTreeSet<abi::AddressKey>,
@@ -41,6 +47,9 @@ impl Image {
             Op::SetLink { id, link } => drop(self.links.insert(id, link)),
             Op::SetRelation { key, link } => drop(self.relations.insert(key, link)),
             Op::DeleteRelation { key } => drop(self.relations.remove(&key)),
+            Op::SetBalancer { id, balancer } => drop(self.balancers.insert(id, balancer)),
+            Op::SetFrontend { key, id } => drop(self.frontends.insert(key, id)),
+            Op::DeleteFrontend { key } => drop(self.frontends.remove(&key)),
             Op::SetVtep { id, vtep } => drop(self.vteps.insert(id, vtep)),
             Op::SetVtepAddr { addr, id } => drop(self.vtep_addrs.insert(addr, id)),
             Op::DeleteVtepAddr { addr } => drop(self.vtep_addrs.remove(&addr)),
@@ -76,6 +85,8 @@ impl Image {
                 .collect(),
             links: list(&self.links),
             relations: list(&self.relations),
+            balancers: list(&self.balancers),
+            frontends: list(&self.frontends),
             vteps: list(&self.vteps),
             vtep_addrs: list(&self.vtep_addrs),
             nic_addrs: self.nic_addrs.iter().copied().collect(),
@@ -121,7 +132,7 @@ impl Image {
         let hop = |it: u32| self.hop(it);
         for (id, roots) in &self.routes {
             match desired.routes.get(id) {
-                Some(table) => self.check_table(*roots, table, hop),
+                Some(table) => self.check_table(*roots, &table.merged(), hop),
                 None => assert_eq!(*roots, abi::Roots::default()),
             }
         }
@@ -130,7 +141,9 @@ impl Image {
                 Some(tables) => {
                     assert_eq!(vnet.flags != 0, tables.hosted);
                     self.check_table(vnet.endpoints, &tables.endpoints, NicId);
-                    self.check_table(vnet.peers, &tables.peers, LinkId);
+                    self.check_table(vnet.peers, &tables.peers.merged(), peer);
+                    assert_eq!(vnet.region, tables.region);
+                    assert_eq!(vnet.group_links, tables.group_links);
                 }
                 None => assert_eq!(*vnet, abi::Vnet::default()),
             }
@@ -180,6 +193,8 @@ impl Image {
         assert_eq!(read.vnets, observed.vnets);
         assert_eq!(read.routes, observed.routes);
         assert_eq!(read.links, observed.links);
+        assert_eq!(read.balancers, observed.balancers);
+        assert_eq!(read.frontends, observed.frontends);
         assert_eq!(read.vteps, observed.vteps);
         assert_eq!(read.vtep_addrs, observed.vtep_addrs);
         assert_eq!(read.trie_v4.used(), observed.trie_v4.used());
@@ -197,6 +212,14 @@ impl Image {
 
 fn without_epoch(nic: &abi::Nic) -> abi::Nic {
     abi::Nic { epoch: 0, ..*nic }
+}
+
+fn peer(leaf: u32) -> Peer {
+    match (abi::member_of_group(leaf), leaf) {
+        (vnet, _) if vnet.is_some() => Peer::Member(vnet),
+        (_, 0) => Peer::Nobody,
+        (_, link) => Peer::Link(LinkId(link)),
+    }
 }
 
 /// Addresses at the edges of every prefix of a table.

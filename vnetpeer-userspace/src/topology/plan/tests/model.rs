@@ -1,7 +1,10 @@
 //! What a packet would get from an image of the maps: the conditions of the datapath, restated.
 
 use super::*;
-use vnetpeer_common::abi::{next_hop_kind, vtep_flags};
+use vnetpeer_common::{
+    abi::{next_hop_kind, vtep_flags},
+    types::VnetId,
+};
 
 /// A packet, sent by a local NIC or arriving from a remote one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,18 +113,29 @@ fn outbound(image: &Image, id: NicId, src: Addr, dst: Addr) -> Option<Verdict> {
     let hop = image.next_hops[&image.lookup(roots, dst)?];
     let target = match hop.kind {
         next_hop_kind::VNET => {
-            let vnet = image.vnets.get(&vnetpeer_common::types::VnetId(hop.target))?;
+            let vnet = image.vnets.get(&VnetId(hop.target))?;
+            NicId(image.lookup(vnet.endpoints, dst)?)
+        }
+        next_hop_kind::CONNECTED_GROUP => {
+            let vnet = image.vnets.get(&VnetId(hop.target))?;
             NicId(image.lookup(vnet.endpoints, dst)?)
         }
         next_hop_kind::NIC => NicId(hop.target),
         _ => return None,
     };
-    if hop.link.is_some() {
-        usable(image, hop.link)?;
+    let link = match hop.kind {
+        next_hop_kind::CONNECTED_GROUP if hop.target != nic.vnet.0 => {
+            group_link(image, VnetId(hop.target), nic.vnet)?;
+            group_link(image, nic.vnet, VnetId(hop.target))?
+        }
+        _ => hop.link,
+    };
+    if link.is_some() {
+        usable(image, link)?;
     }
     let entry = present(image, target)?;
     let by_route = hop.kind == next_hop_kind::NIC;
-    let sent = Sent { source: id, target, egress: hop.link, by_route };
+    let sent = Sent { source: id, target, egress: link, by_route };
     if entry.vtep.is_some() {
         image.vteps.get(&entry.vtep).filter(|it| it.flags & vtep_flags::PRESENT != 0)?;
         return Some(Verdict::Remote(sent));
@@ -132,7 +146,7 @@ fn outbound(image: &Image, id: NicId, src: Addr, dst: Addr) -> Option<Verdict> {
 
 fn admit(
     image: &Image,
-    source_vnet: vnetpeer_common::types::VnetId,
+    source_vnet: VnetId,
     known: LinkId,
     id: NicId,
     nic: &abi::Nic,
@@ -142,7 +156,18 @@ fn admit(
     let (mut link, mut forwarded) = (LinkId::NONE, false);
     if source_vnet != nic.vnet {
         let vnet = image.vnets.get(&nic.vnet)?;
-        let by_source = LinkId(image.lookup(vnet.peers, src).unwrap_or(0));
+        let by_source = image.lookup(vnet.peers, src).unwrap_or(0);
+        let member = abi::member_of_group(by_source);
+        if member.is_some() {
+            // Nothing forwarded is taken over a connected group.
+            if member == source_vnet {
+                let ingress = group_link(image, nic.vnet, member)?;
+                usable(image, ingress)?;
+                let takes = nic.flags & nic_flags::FORWARDING != 0 || owns(image, id, nic, dst);
+                return takes.then_some(Admission { ingress, forwarded: false });
+            }
+        }
+        let by_source = LinkId(if member.is_some() { 0 } else { by_source });
         link = if known.is_some() { known } else { by_source };
         let entry = image.links.get(&link).copied().unwrap_or_default();
         if entry.remote != source_vnet || entry.vnet != nic.vnet {
@@ -157,6 +182,13 @@ fn admit(
     }
     let takes = nic.flags & nic_flags::FORWARDING != 0 || owns(image, id, nic, dst);
     takes.then_some(Admission { ingress: link, forwarded })
+}
+
+/// The link of a VNet that meters what it exchanges with another member of a connected group.
+fn group_link(image: &Image, own: VnetId, other: VnetId) -> Option<LinkId> {
+    let (own, other) = (image.vnets.get(&own)?, image.vnets.get(&other)?);
+    let link = own.group_links[usize::from(own.region != other.region)];
+    link.is_some().then_some(link)
 }
 
 fn present(image: &Image, id: NicId) -> Option<&abi::Nic> {

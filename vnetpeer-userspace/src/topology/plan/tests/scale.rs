@@ -29,7 +29,7 @@ fn desired(vnets: u32, routes: usize) -> Desired {
     let mut random = Random(7);
     let mut desired = Desired::default();
     for number in 1..=vnets {
-        desired.routes.insert(TableId(number), random_routes(&mut random, routes));
+        desired.routes.insert(TableId(number), random_routes(&mut random, routes).into());
         let mut tables = VnetTables { hosted: true, ..VnetTables::default() };
         let [_, _, a, b] = number.to_be_bytes();
         let net = Ipv4Net::new([10, a, b, 0].into(), 24).unwrap();
@@ -46,7 +46,7 @@ fn a_change_of_one_route_among_many_tables_writes_a_few_nodes() {
     let first = plan(&desired, &Observed::empty(capacities)).unwrap();
     let hop = abi::NextHop { kind: 1, target: 5, ..abi::NextHop::default() };
     let table = desired.routes.get_mut(&TableId(7)).unwrap();
-    table.v4.insert("10.77.77.77/32".parse().unwrap(), Hop::One(hop));
+    table.own.v4.insert("10.77.77.77/32".parse().unwrap(), Hop::One(hop));
     let second = plan(&desired, &first.next).unwrap();
     assert!((2..=6).contains(&second.ops.len()), "{:?}", second.ops);
 }

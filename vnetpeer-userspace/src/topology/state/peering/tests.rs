@@ -292,7 +292,7 @@ fn a_subnet_that_is_not_peered_has_the_route_and_is_not_let_in() {
     let desired = compile(&topology, &state, "host0", &facts(&topology, 0)).unwrap();
     let hub = state.vnet(&topology.vnets[0].id).unwrap();
     let link = state.link(&topology.peerings[0].id).unwrap();
-    let takes: Vec<_> = desired.vnets[&hub].peers.v4.keys().map(ToString::to_string).collect();
+    let takes: Vec<_> = desired.vnets[&hub].peers.own.v4.keys().map(ToString::to_string).collect();
     assert_eq!(takes, ["10.1.0.0/24"]);
     let flags = desired.links[&link].flags;
     assert_eq!(flags & link_flags::ALLOW_FORWARDED, 0, "whatever the document says");

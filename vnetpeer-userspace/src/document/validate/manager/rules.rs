@@ -1,118 +1,50 @@
-//! Collections of security admin rules.
+//! Security admin rules as written.
 
-use std::collections::HashMap;
+use ipnet::IpNet;
 
 use super::{
     super::{
-        code::Code,
-        decode::{List, Spanned},
-        names::{Defaults, Named, Registry, resource_id},
-        problem::{Finding, Findings},
-        scalar::{AdminPrefixType, RulePrefix},
-        source::Span,
-        types::{
-            AdminEndpoint, AdminRuleProperties, AdminRulesProperties, Child, Reference, Resource,
+        super::{
+            code::Code,
+            decode::{List, Spanned},
+            problem::{Finding, Findings},
+            scalar::{AdminPrefix, AdminPrefixType, RulePrefix},
+            source::Span,
+            types::{AdminEndpoint, AdminRuleProperties, Child},
         },
+        is_empty, limit,
+        rule::{Taken, WrittenPorts},
+        service_tag::ServiceTags,
     },
-    incomplete, is_empty, limit,
-    rule::{Taken, WrittenPorts},
-    service_tag::ServiceTags,
-    vnet::Vnets,
+    Context,
+    group::Groups,
 };
 use crate::topology::model::{Endpoints, RuleSide, SecurityRule, ServiceTag};
-
-const KIND: &str = "networkManagers/securityAdminConfigurations/ruleCollections";
-
-/// Where a collection is that says only its name.
-const DEFAULT_PARENT: &str =
-    "networkManagers/vnetpeer/securityAdminConfigurations/vnetpeer/ruleCollections";
 
 const RULES_PER_MANAGER_MAX: usize = 100;
 const PREFIXES_PER_MANAGER_MAX: usize = 20_000;
 
-pub(super) struct AdminRulesDraft {
-    pub(super) named: Named,
-    pub(super) vnets: Vec<usize>,
-    pub(super) rules: Vec<SecurityRule>,
-}
-
 /// How much a network manager has.
 #[derive(Default)]
-struct Size {
+pub(super) struct Size {
     rules: usize,
     prefixes: usize,
 }
 
-pub(super) fn collect(
-    list: Option<&List<Resource<AdminRulesProperties>>>,
-    tags: &ServiceTags,
-    vnets: &Vnets,
-    defaults: &Defaults,
-    findings: &mut Findings,
-) -> Vec<AdminRulesDraft> {
-    let mut drafts = Vec::new();
-    let mut registry = Registry::new(KIND, incomplete(list));
-    let mut sizes: HashMap<String, Size> = HashMap::new();
-    let mut applied: HashMap<usize, Span> = HashMap::new();
-    for resource in list.into_iter().flatten() {
-        let kind = if resource.id.is_some() { KIND } else { DEFAULT_PARENT };
-        let Some(named) = resource_id(kind, resource.header(), defaults, findings) else {
-            continue;
-        };
-        registry.add(&named, findings);
-        let folded = named.id.as_str().to_ascii_lowercase();
-        let manager = folded.split("/securityadminconfigurations/").next().unwrap_or_default();
-        let size = sizes.entry(manager.to_owned()).or_default();
-        let Some(properties) = resource.properties.as_ref() else { continue };
-        let references = properties.virtual_networks.as_ref();
-        let vnets = vnets_of(&named, references, vnets, &mut applied, findings);
-        let rules = rules(properties.rules.as_ref(), tags, size, findings);
-        drafts.push(AdminRulesDraft { named, vnets, rules });
-    }
-    drafts
+/// What addresses may name.
+struct Nameable<'d> {
+    context: &'d Context<'d>,
+    groups: &'d Groups,
 }
 
-/// The VNets to which a collection applies.
-fn vnets_of(
-    collection: &Named,
-    list: Option<&List<Reference>>,
-    vnets: &Vnets,
-    applied: &mut HashMap<usize, Span>,
-    findings: &mut Findings,
-) -> Vec<usize> {
-    if let Some(list) = list.filter(|list| is_empty(list)) {
-        let name = collection.id.name();
-        let message = format!("the security admin rules `{name}` apply to no virtualNetwork");
-        findings.push(
-            Finding::error(Code::MissingProperty, list.span, message)
-                .help("add the id of a virtualNetwork"),
-        );
-    }
-    let mut found = Vec::new();
-    for reference in list.into_iter().flatten() {
-        let Some(id) = reference.id.as_ref() else { continue };
-        let vnet = vnets.registry.find(id, Code::InvalidResourceReference, findings);
-        let Some(vnet) = vnet else { continue };
-        if let Some(first) = applied.insert(vnet, id.span) {
-            let message =
-                format!("security admin rules apply to virtualNetwork `{}` already", id.value);
-            findings.push(
-                Finding::error(Code::VnetInSeveralRuleCollections, id.span, message)
-                    .help("remove it here, or write all its rules into one collection")
-                    .note(first, "first here"),
-            );
-        }
-        found.push(vnet);
-    }
-    found
-}
-
-fn rules(
+pub(super) fn rules(
+    context: &Context<'_>,
+    groups: &Groups,
     children: Option<&List<Child<AdminRuleProperties>>>,
-    tags: &ServiceTags,
     size: &mut Size,
     findings: &mut Findings,
 ) -> Vec<SecurityRule> {
+    let nameable = Nameable { context, groups };
     let mut rules = Vec::new();
     let mut taken = Taken::default();
     for child in children.into_iter().flatten() {
@@ -129,7 +61,7 @@ fn rules(
             let (priority, span) = (priority.value.0, priority.span);
             taken.priority(&name.value, direction.value, priority, span, findings);
         }
-        let Some(rule) = rule(name, properties, tags, findings) else { continue };
+        let Some(rule) = rule(name, properties, &nameable, findings) else { continue };
         let before = size.prefixes;
         for side in [&rule.source, &rule.destination] {
             if let Endpoints::Prefixes(prefixes) = &side.endpoints {
@@ -149,11 +81,12 @@ fn rules(
 fn rule(
     name: &Spanned<String>,
     properties: &AdminRuleProperties,
-    tags: &ServiceTags,
+    nameable: &Nameable<'_>,
     findings: &mut Findings,
 ) -> Option<SecurityRule> {
-    let source = endpoints("sources", properties.sources.as_ref(), tags, findings);
-    let destination = endpoints("destinations", properties.destinations.as_ref(), tags, findings);
+    let source = endpoints("sources", properties.sources.as_ref(), nameable, findings);
+    let destination =
+        endpoints("destinations", properties.destinations.as_ref(), nameable, findings);
     let protocol = properties.protocol.as_ref()?;
     let mut ports = |side, list| {
         let written = WrittenPorts { side, single: None, list, list_takes_any: true };
@@ -177,7 +110,7 @@ fn rule(
 fn endpoints(
     property: &str,
     list: Option<&List<AdminEndpoint>>,
-    tags: &ServiceTags,
+    nameable: &Nameable<'_>,
     findings: &mut Findings,
 ) -> Endpoints {
     let Some(list) = list else { return Endpoints::Prefixes(Vec::new()) };
@@ -193,13 +126,21 @@ fn endpoints(
         let kind = endpoint.address_prefix_type.as_ref().map(|it| it.value);
         let (Some(kind), Some(prefix)) = (kind, endpoint.address_prefix.as_ref()) else { continue };
         let read = match (kind, &prefix.value) {
-            (AdminPrefixType::IpPrefix, RulePrefix::Net(net)) => {
+            (AdminPrefixType::IpPrefix, AdminPrefix::Rule(RulePrefix::Net(net))) => {
                 prefixes.push(*net);
                 continue;
             }
-            (AdminPrefixType::IpPrefix, RulePrefix::Any) => Some(Endpoints::Any),
-            (AdminPrefixType::ServiceTag, RulePrefix::Tag(name)) => {
-                tag(name, prefix.span, tags, findings)
+            (AdminPrefixType::IpPrefix, AdminPrefix::Rule(RulePrefix::Any)) => Some(Endpoints::Any),
+            (AdminPrefixType::ServiceTag, AdminPrefix::Rule(RulePrefix::Tag(name))) => {
+                tag(name, prefix.span, nameable.context.tags, findings)
+            }
+            (
+                AdminPrefixType::NetworkGroup,
+                group @ (AdminPrefix::Id(_) | AdminPrefix::Rule(RulePrefix::Tag(_))),
+            ) => {
+                let name = Spanned { value: group.to_string(), span: prefix.span };
+                prefixes.extend(nameable.prefixes(&name, findings));
+                continue;
             }
             (kind, _) => {
                 findings.push(wrong_type(kind, prefix));
@@ -218,6 +159,17 @@ fn endpoints(
     special.unwrap_or(Endpoints::Prefixes(prefixes))
 }
 
+impl Nameable<'_> {
+    /// The addresses of the members of a group, wherever they are.
+    fn prefixes(&self, group: &Spanned<String>, findings: &mut Findings) -> Vec<IpNet> {
+        let group = self.groups.find(group, findings);
+        let group = group.and_then(|index| self.groups.list.get(index));
+        let members = group.into_iter().flat_map(|it| &it.members);
+        let vnets = members.filter_map(|it| self.context.vnets.list.get(it.0));
+        vnets.flat_map(|vnet| vnet.space.iter().map(|prefix| prefix.value)).collect()
+    }
+}
+
 fn tag(name: &str, span: Span, tags: &ServiceTags, findings: &mut Findings) -> Option<Endpoints> {
     let tag = tags.find(name, span, findings)?;
     if matches!(tag, ServiceTag::Prefixes { platform: true, .. }) {
@@ -232,10 +184,11 @@ fn tag(name: &str, span: Span, tags: &ServiceTags, findings: &mut Findings) -> O
 }
 
 /// Reports an address whose type is not the stated one.
-fn wrong_type(kind: AdminPrefixType, prefix: &Spanned<RulePrefix>) -> Finding {
+fn wrong_type(kind: AdminPrefixType, prefix: &Spanned<AdminPrefix>) -> Finding {
     let (expected, other) = match kind {
         AdminPrefixType::IpPrefix => ("an address prefix", "ServiceTag"),
         AdminPrefixType::ServiceTag => ("a service tag", "IPPrefix"),
+        AdminPrefixType::NetworkGroup => ("a networkGroup", "IPPrefix"),
     };
     let message = format!("`{}` is not {expected}", prefix.value);
     Finding::error(Code::SecurityRuleInvalidAddressPrefix, prefix.span, message)

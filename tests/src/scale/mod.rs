@@ -1,0 +1,9 @@
+//! Large deployments: a hub with its spokes, and a mesh. Who reaches whom follows from their shape alone.
+
+mod document;
+mod host;
+
+pub use self::{
+    document::{Deployment, HOST, HOSTS, Shape, read},
+    host::{Host, PACKET_BYTES, Passed, facts},
+};

@@ -1,0 +1,183 @@
+//! The ledger against what the interfaces of both ends received, for every kind of traffic and every way.
+//!
+//! A cell is what the ledger has more or less than the interfaces: over all four figures of a peering,
+//! egress and ingress of both links, in bytes and in packets.
+
+use std::{fmt::Write as _, thread::sleep, time::Duration};
+
+use vnetpeer_metering::record::Direction::{Egress, Ingress};
+use vnetpeer_tests::{
+    kernel,
+    netns::{Capture, Captured, Deployment, Guest, Spec, Transfer, on, transfer, used},
+};
+
+const BYTES: usize = 4 << 20;
+const DATAGRAMS: usize = 200;
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tcp,
+    TcpWithoutGso,
+    Udp,
+    Icmp,
+    Fragments,
+}
+
+const KINDS: [Kind; 5] = [Kind::Tcp, Kind::Udp, Kind::Icmp, Kind::Fragments, Kind::TcpWithoutGso];
+
+impl Kind {
+    fn send(self, from: &Guest, to: &Guest, is_v4: bool) {
+        match self {
+            Self::Tcp | Self::TcpWithoutGso => transfer(from, to, Transfer { bytes: BYTES, is_v4 }),
+            Self::Udp => datagrams(from, to, is_v4, 900),
+            Self::Fragments => datagrams(from, to, is_v4, 4_000),
+            Self::Icmp => {
+                let address = to.address(is_v4);
+                from.run(&format!("ping -q -c 50 -i 0.01 -s 700 {address}"));
+            }
+        }
+    }
+}
+
+/// Datagrams of several sizes, each answered.
+fn datagrams(from: &Guest, to: &Guest, is_v4: bool, size: usize) {
+    let (client, server) = (from.udp(from.address(is_v4)), to.udp(to.address(is_v4)));
+    client.connect(server.local_addr().expect("an address")).expect("connect");
+    let mut buffer = vec![0; 2 * size];
+    for number in 0..DATAGRAMS {
+        client.send(&vec![0x5a; size + number % 50]).expect("send");
+        let (length, sender) = server.recv_from(&mut buffer).expect("the datagram arrives");
+        assert_eq!(length, size + number % 50);
+        server.send_to(&buffer[..number], sender).expect("answer");
+        client.recv(&mut buffer).expect("the answer arrives");
+    }
+}
+
+/// Bytes and packets that the ledger has beyond what was received: forward packets at the one end,
+/// backward packets at the other.
+fn beyond(ledger: [(u64, u64); 4], forward: &Captured, backward: &Captured) -> i128 {
+    let received = [forward, forward, backward, backward];
+    let pairs = ledger.iter().zip(received);
+    let both = |(it, seen): (&(u64, u64), &Captured)| {
+        let packets = i128::from(it.0) - i128::from(seen.segments);
+        packets.abs() + (i128::from(it.1) - i128::from(seen.segmented_bytes)).abs()
+    };
+    pairs.map(both).sum()
+}
+
+async fn cell(deployment: &Deployment, from: &Guest, to: &Guest, is_v4: bool, kind: Kind) -> i128 {
+    // What an earlier connection left on its way.
+    sleep(Duration::from_millis(50));
+    let before = deployment.usage().await;
+    let forward = Capture::start(to, from.address(is_v4));
+    let backward = Capture::start(from, to.address(is_v4));
+    kind.send(from, to, is_v4);
+    let (forward, backward) = (forward.finish(), backward.finish());
+    assert!(forward.segmented_bytes > 30_000, "{kind:?}: {forward:?}");
+    let after = deployment.usage().await;
+    let vnet = |guest: &Guest| guest.name.trim_end_matches(char::is_numeric).to_owned();
+    let (a, b) = (vnet(from), vnet(to));
+    let ledger = [
+        used(&before, &after, &a, &b, Egress),
+        used(&before, &after, &b, &a, Ingress),
+        used(&before, &after, &b, &a, Egress),
+        used(&before, &after, &a, &b, Ingress),
+    ];
+    beyond(ledger, &forward, &backward)
+}
+
+async fn check(test: &str, mode: &'static str, wire: bool) {
+    if !kernel::available() {
+        return;
+    }
+    let deployment = Deployment::up(test, &Spec::pair(mode, wire).yaml()).await;
+    let guests = ["red1", "blue1", "blue2"].map(|name| deployment.guest(name));
+    let [red1, blue1, blue2] = &guests;
+    let mut table =
+        format!("{mode}, wire {wire}: bytes and packets of the ledger beyond those received\n");
+    let mut sum = 0;
+    for kind in KINDS {
+        if kind == Kind::TcpWithoutGso {
+            for guest in &guests {
+                on(&guest.namespace, "ethtool -K eth0 tso off gso off");
+            }
+        }
+        let _ = write!(table, "{:<16}", format!("{kind:?}"));
+        for (way, to) in [("local", blue1), ("remote", blue2)] {
+            for is_v4 in [true, false] {
+                let difference = cell(&deployment, red1, to, is_v4, kind).await;
+                let family = if is_v4 { "v4" } else { "v6" };
+                let _ = write!(table, "{way:>8} {family} {difference:>4}");
+                sum += difference;
+            }
+        }
+        table.push('\n');
+    }
+    println!("{table}");
+    assert_eq!(sum, 0, "{table}");
+}
+
+#[tokio::test]
+async fn every_cell_is_exact_with_tc() {
+    check("u-tc", "tc", false).await;
+}
+
+#[tokio::test]
+async fn every_cell_is_exact_with_tc_on_a_wire() {
+    check("u-tc-w", "tc", true).await;
+}
+
+#[tokio::test]
+async fn every_cell_is_exact_with_xdp() {
+    check("u-xdp", "xdp", false).await;
+}
+
+#[tokio::test]
+async fn every_cell_is_exact_with_xdp_on_a_wire() {
+    check("u-xdp-w", "xdp", true).await;
+}
+
+/// Through an appliance, each of the two peerings that a packet crosses has it, on both sides.
+#[tokio::test]
+async fn every_cell_is_exact_through_an_appliance() {
+    if !kernel::available() {
+        return;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/service-chain.yaml");
+    let document = std::fs::read_to_string(path).expect("read the example");
+    let deployment = Deployment::up("u-nva", &document).await;
+    let [from, to] = ["spoke1-vm", "spoke2-vm2"].map(|name| deployment.guest(name));
+    let mut table = "through an appliance: as above, over both peerings\n".to_owned();
+    let mut sum = 0;
+    for kind in [Kind::Tcp, Kind::Udp, Kind::Icmp] {
+        for is_v4 in [true, false] {
+            sleep(Duration::from_millis(50));
+            let before = deployment.usage().await;
+            let forward = Capture::start(&to, from.address(is_v4));
+            let backward = Capture::start(&from, to.address(is_v4));
+            kind.send(&from, &to, is_v4);
+            let (forward, backward) = (forward.finish(), backward.finish());
+            let after = deployment.usage().await;
+            let of = |a, b, way| used(&before, &after, a, b, way);
+            let first = [
+                of("spoke1", "hub", Egress),
+                of("hub", "spoke1", Ingress),
+                of("hub", "spoke1", Egress),
+                of("spoke1", "hub", Ingress),
+            ];
+            let second = [
+                of("hub", "spoke2", Egress),
+                of("spoke2", "hub", Ingress),
+                of("spoke2", "hub", Egress),
+                of("hub", "spoke2", Ingress),
+            ];
+            let difference =
+                beyond(first, &forward, &backward) + beyond(second, &forward, &backward);
+            let _ = writeln!(table, "{:<16} IPv4 {is_v4:<6} {difference:>4}", format!("{kind:?}"));
+            sum += difference;
+        }
+    }
+    println!("{table}");
+    assert_eq!(sum, 0, "{table}");
+}

@@ -1,0 +1,181 @@
+//! A real Prometheus scrapes a lab: the shipped rules and the dashboard work on what the agents tell, and its
+//! sums are those of the meters.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::net::UnixStream;
+use vnetpeer_tests::{
+    kernel,
+    netns::{Deployment, Spec, Transfer, transfer, until},
+};
+
+const RULES: &str = "vnetpeer.rules.yml";
+
+fn shipped(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(file)
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address")
+}
+
+/// Makes an agent's socket reachable by TCP, as an operator's proxy does.
+fn forward(socket: PathBuf) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    listener.set_nonblocking(true).expect("a listener of tokio");
+    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener of tokio");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let socket = socket.clone();
+            tokio::spawn(async move {
+                let mut agent = UnixStream::connect(&socket).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut agent).await
+            });
+        }
+    });
+    address
+}
+
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Prometheus {
+    fn start(targets: &[SocketAddr]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::copy(shipped(&format!("prometheus/{RULES}")), folder.path().join(RULES)).expect("copy");
+        let targets: Vec<String> = targets.iter().map(|it| format!("\"{it}\"")).collect();
+        let config = format!(
+            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{RULES}]\n\
+             scrape_configs:\n  - job_name: vnetpeer\n    static_configs: [{{targets: [{}]}}]\n",
+            targets.join(", ")
+        );
+        let file = folder.path().join("prometheus.yml");
+        fs::write(&file, config).expect("write the configuration");
+        let address = free_address();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("run prometheus; `cargo xtask setup` installs it");
+        Self { child, address, _folder: folder }
+    }
+
+    /// An answer of its API; nothing while it does not answer.
+    fn get(&self, path: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: test\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// What an expression is now, by the labels of each result.
+    fn query(&self, expression: &str) -> Option<Vec<(BTreeMap<String, String>, f64)>> {
+        let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let answer = self.get(&format!("/api/v1/query?query={escaped}"))?;
+        assert_eq!(answer["status"], "success", "{expression}: {answer}");
+        let results = answer["data"]["result"].as_array()?;
+        let one = |it: &Value| {
+            let labels = serde_json::from_value(it["metric"].clone()).ok()?;
+            Some((labels, it["value"][1].as_str()?.parse().ok()?))
+        };
+        results.iter().map(one).collect()
+    }
+}
+
+/// Bytes by the peering's name and direction.
+fn by_name(results: Vec<(BTreeMap<String, String>, f64)>) -> BTreeMap<(String, String), u64> {
+    let last = |id: &str| id.rsplit('/').next().unwrap_or_default().to_owned();
+    let of = |(labels, value): (BTreeMap<String, String>, f64)| {
+        let key = (last(&labels["virtual_network"]), labels["direction"].clone());
+        (key, value as u64)
+    };
+    results.into_iter().map(of).collect()
+}
+
+#[test]
+fn the_shipped_rules_are_valid() {
+    if !kernel::available() {
+        return;
+    }
+    for (kind, file) in
+        [("rules", "prometheus/vnetpeer.rules.yml"), ("config", "prometheus/prometheus.yml")]
+    {
+        let check = Command::new("promtool").args(["check", kind]).arg(shipped(file)).output();
+        let check = check.expect("run promtool; `cargo xtask setup` installs it");
+        assert!(check.status.success(), "{file}: {}", String::from_utf8_lossy(&check.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_has_the_sums_of_the_meters() {
+    if !kernel::available() {
+        return;
+    }
+    let deployment = Deployment::up("u-prom", &Spec::pair("tc", false).yaml()).await;
+    let [red1, blue1, blue2] = ["red1", "blue1", "blue2"].map(|name| deployment.guest(name));
+    for (to, is_v4) in [(&blue1, true), (&blue2, true), (&blue2, false)] {
+        transfer(&red1, to, Transfer { bytes: 1 << 20, is_v4 });
+    }
+    let agents = deployment.agents();
+    let targets: Vec<SocketAddr> =
+        agents.iter().map(|it| forward(it.socket().to_owned())).collect();
+    let prometheus = Prometheus::start(&targets);
+
+    let mut expected = BTreeMap::new();
+    for ((from, _), meter) in deployment.meters().await {
+        expected.insert((from.clone(), "egress".to_owned()), meter.egress_bytes);
+        expected.insert((from, "ingress".to_owned()), meter.ingress_bytes);
+    }
+    let sums = || prometheus.query("vnetpeer:link_bytes:total").map(by_name).unwrap_or_default();
+    until("prometheus has the sums of the meters", async || sums() == expected).await;
+    println!("{:?}", sums());
+    let up = prometheus.query("up").expect("an answer");
+    assert!(up.len() == 2 && up.iter().all(|it| it.1 == 1.0), "{up:?}");
+    let differences = prometheus.query("vnetpeer:peering_difference_bytes").expect("an answer");
+    assert!(differences.len() == 2 && differences.iter().all(|it| it.1 == 0.0), "{differences:?}");
+    let created = prometheus.query("vnetpeer_link_bytes_created").expect("an answer");
+    assert_eq!(created.len(), 8, "two links and directions on two hosts");
+
+    let rules = prometheus.get("/api/v1/rules").expect("an answer").to_string();
+    assert!(
+        rules.contains("VnetpeerLedgerBehind") && !rules.contains("\"health\":\"err\""),
+        "{rules}"
+    );
+    let dashboard = fs::read_to_string(shipped("grafana/vnetpeer.json")).expect("the dashboard");
+    let dashboard: Value = serde_json::from_str(&dashboard).expect("JSON");
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            let expression = target["expr"].as_str().expect("an expression");
+            let results = prometheus.query(expression).expect("an answer");
+            // A rate needs a second look.
+            let is_rate = expression.contains("rate(");
+            assert!(is_rate || !results.is_empty(), "{}: nothing", panel["title"]);
+        }
+    }
+}

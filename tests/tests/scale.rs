@@ -1,0 +1,74 @@
+//! A real host's maps of a hub with many spokes and of a mesh: packets between sampled pairs, of which it is
+//! known who reaches whom.
+//!
+//! `VNETPEER_TEST_SCALE=full` takes 1,000 VNets and 10,000 pairs of each kind.
+
+use std::env;
+
+use vnetpeer_tests::{
+    kernel,
+    random::Random,
+    scale::{Deployment, HOSTS, Host, PACKET_BYTES},
+};
+
+/// VNets, and pairs that reach each other and pairs that do not.
+fn size() -> (usize, usize) {
+    let full = env::var("VNETPEER_TEST_SCALE").is_ok_and(|value| value == "full");
+    if full { (1_000, 10_000) } else { (120, 400) }
+}
+
+/// Sends a packet for every pair, and looks at both meters before and after.
+fn check(deployment: Deployment, wanted: usize) {
+    let mut host = Host::load(deployment).unwrap();
+    let mut random = Random::new(3);
+    let (mut passed, mut dropped) = (0, 0);
+    while passed < wanted || dropped < wanted {
+        // Half of the pairs have the first VNet in them, which is the hub.
+        let mut ends = [random.below(deployment.vnets()), random.below(deployment.vnets())];
+        if random.below(2) == 0 {
+            ends[random.below(2)] = 0;
+        }
+        let [from, to] = ends;
+        let count = if deployment.reaches(from, to) { &mut passed } else { &mut dropped };
+        if *count == wanted {
+            continue;
+        }
+        *count += 1;
+        let target = (to, random.below(HOSTS.len()));
+        if from == to && target.1 == 0 {
+            continue;
+        }
+        let links = host.links(from, to).ok().filter(|_| from != to);
+        let read = |host: &Host| links.map(|it| it.map(|link| host.metered(link).unwrap()));
+        let before = read(&host);
+        let port = u16::try_from(1_024 + random.below(60_000)).unwrap();
+        let found = host.send(from, target, port).unwrap();
+        assert_eq!(found, host.expected(from, target).unwrap(), "{from} → {target:?}");
+        let (Some(before), Some(after)) = (before, read(&host)) else { continue };
+        let (sent, received) = (found.is_some(), found.is_some() && target.1 == 0);
+        let one = |is: bool| if is { [1, PACKET_BYTES] } else { [0, 0] };
+        let difference = |at: usize| [0, 1, 2, 3].map(|field| after[at][field] - before[at][field]);
+        let egress = difference(0);
+        assert_eq!(egress[..2], one(sent), "egress of {from} → {target:?}");
+        let ingress = difference(1);
+        assert_eq!(ingress[2..], one(received), "ingress of {from} → {target:?}");
+        assert_eq!((&egress[2..], &ingress[..2]), (&[0, 0][..], &[0, 0][..]));
+    }
+    println!("{passed} pairs reach each other, {dropped} do not");
+}
+
+#[test]
+fn spokes_reach_the_hub_and_no_other_spoke() {
+    if kernel::available() {
+        let (vnets, pairs) = size();
+        check(Deployment::hub(vnets), pairs);
+    }
+}
+
+#[test]
+fn members_of_a_mesh_reach_each_other_and_no_other_vnet() {
+    if kernel::available() {
+        let (vnets, pairs) = size();
+        check(Deployment { outside: vnets / 50, ..Deployment::mesh(vnets) }, pairs);
+    }
+}

@@ -1,0 +1,66 @@
+//! A name that nothing has: what it could have meant.
+
+use std::fmt;
+
+use crate::document::closest;
+
+/// As many names are told one by one.
+const TOLD_MAX: usize = 12;
+
+/// Nothing has the name that was asked for.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    what: &'static str,
+    name: String,
+    hint: String,
+}
+
+impl Unknown {
+    /// There is no `what` (a kind of resource) of that name; `known` are the names that there are.
+    pub(super) fn new<'a>(
+        what: &'static str,
+        name: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let hint = match (closest(name, &known), known.len()) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, 0) => "there are none".to_owned(),
+            (None, 1..=TOLD_MAX) => format!("there are {}", known.join(", ")),
+            (None, many) => format!("there are {many}, which `list` shows"),
+        };
+        Self { what, name: name.to_owned(), hint }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no {} `{}`; {}", self.what, self.name, self.hint)
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_names_what_helps_most() {
+        let text = |name: &str, known: &[&str]| {
+            Unknown::new("virtual network", name, known.iter().copied()).to_string()
+        };
+        assert_eq!(
+            text("hubb", &["hub"]),
+            "there is no virtual network `hubb`; did you mean `hub`?"
+        );
+        assert_eq!(
+            text("x", &["hub", "spoke1"]),
+            "there is no virtual network `x`; there are hub, spoke1"
+        );
+        assert_eq!(text("x", &[]), "there is no virtual network `x`; there are none");
+        let many: Vec<String> = (0..1_000).map(|it| format!("spoke{it}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(text("other", &many).ends_with("there are 1000, which `list` shows"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Connected groups for tests.
+
+use super::{Random, nic, resource, vnet};
+use crate::topology::model::{ConnectedGroup, Topology, VnetIndex};
+
+/// A connected group of these VNets.
+pub(crate) fn group(name: &str, members: &[usize]) -> ConnectedGroup {
+    let id = resource("networkManagers/m/connectivityConfigurations", name);
+    ConnectedGroup { id, members: members.iter().map(|it| VnetIndex(*it)).collect() }
+}
+
+/// A mesh of VNets `m0`, `m1` …, each with a NIC on every host of `hosts` and a space of its own.
+pub(crate) fn mesh(vnets: usize, hosts: usize) -> Topology {
+    let mut topology = Topology {
+        name: "mesh".into(),
+        hosts: (0..hosts).map(super::host).collect(),
+        ..Topology::default()
+    };
+    for number in 0..vnets {
+        let (high, low) = (number / 256, number % 256);
+        let space = [format!("10.{high}.{low}.0/24"), format!("fd00:{high:x}:{low:x}::/48")];
+        topology.vnets.push(vnet(&format!("m{number}"), &space.each_ref().map(String::as_str)));
+        for host in 0..hosts {
+            let last = host + 4;
+            let v4 = format!("10.{high}.{low}.{last}");
+            let v6 = format!("fd00:{high:x}:{low:x}::{last:x}");
+            topology.nics.push(nic(&format!("n{number}-{host}"), number, host, &[&v4, &v6]));
+        }
+    }
+    topology.connected_groups.push(group("mesh", &(0..vnets).collect::<Vec<_>>()));
+    topology
+}
+
+/// Up to three groups, out of what there is and of further VNets whose spaces are those of others in part.
+pub(crate) fn add_groups(random: &mut Random, topology: &mut Topology) {
+    if random.percent(30) {
+        return;
+    }
+    let spaces: [&[&str]; 6] = [
+        &["10.0.0.0/13", "fd00:0::/40"],
+        &["10.16.0.0/24"],
+        &["10.32.0.0/16", "fd00:32::/52"],
+        &["10.16.0.0/20", "10.200.0.0/16"],
+        &["203.0.113.0/24", "2001:db8:7::/48"],
+        &["10.32.0.4/31"],
+    ];
+    let first = topology.vnets.len();
+    for (number, space) in spaces.iter().enumerate() {
+        if !random.percent(40) {
+            continue;
+        }
+        let index = topology.vnets.len();
+        let mut it = vnet(&format!("g{number}"), space);
+        if number % 3 == 1 {
+            it.location = "North Europe".into();
+        }
+        topology.vnets.push(it);
+        let address =
+            ["10.0.0.4", "10.16.0.5", "10.32.0.4", "10.16.0.4", "203.0.113.4", "10.32.0.5"];
+        let host = random.below(2);
+        topology.nics.push(nic(&format!("gn{number}"), index, host, &[address[number]]));
+    }
+    // Peers outside of groups, and inside: those whose spaces have nothing in common.
+    for index in first..topology.vnets.len() {
+        let other = random.below(topology.vnets.len());
+        let spaces = |index: usize| topology.vnets[index].address_space.clone();
+        let apart = spaces(index)
+            .iter()
+            .all(|a| spaces(other).iter().all(|b| !a.contains(b) && !b.contains(a)));
+        let taken = topology.peerings.iter().any(|it| it.vnet.0 == other);
+        if other != index && apart && !taken && random.percent(50) {
+            topology.peer(index, other);
+        }
+    }
+    for number in 0..=random.below(3) {
+        let all = 0..topology.vnets.len();
+        let members: Vec<usize> = all.filter(|_| random.percent(60)).collect();
+        topology.connected_groups.push(group(&format!("c{number}"), &members));
+    }
+}
