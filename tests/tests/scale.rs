@@ -2,6 +2,7 @@
 //! known who reaches whom.
 //!
 //! `VNETPEER_TEST_SCALE=full` takes 1,000 VNets and 10,000 pairs of each kind.
+#![expect(clippy::expect_used, reason = "a test that cannot go on panics, with the place where")]
 
 use std::env;
 
@@ -18,8 +19,8 @@ fn size() -> (usize, usize) {
 }
 
 /// Sends a packet for every pair, and looks at both meters before and after.
-fn check(deployment: Deployment, wanted: usize) {
-    let mut host = Host::load(deployment).unwrap();
+fn check(deployment: &Deployment, wanted: usize) {
+    let mut host = Host::load(*deployment).expect("the host has it");
     let mut random = Random::new(3);
     let (mut passed, mut dropped) = (0, 0);
     while passed < wanted || dropped < wanted {
@@ -39,11 +40,17 @@ fn check(deployment: Deployment, wanted: usize) {
             continue;
         }
         let links = host.links(from, to).ok().filter(|_| from != to);
-        let read = |host: &Host| links.map(|it| it.map(|link| host.metered(link).unwrap()));
+        let read = |host: &Host| {
+            links.map(|it| it.map(|link| host.metered(link).expect("the host has it")))
+        };
         let before = read(&host);
-        let port = u16::try_from(1_024 + random.below(60_000)).unwrap();
-        let found = host.send(from, target, port).unwrap();
-        assert_eq!(found, host.expected(from, target).unwrap(), "{from} → {target:?}");
+        let port = u16::try_from(1_024 + random.below(60_000)).expect("the host has it");
+        let found = host.send(from, target, port).expect("the host has it");
+        assert_eq!(
+            found,
+            host.expected(from, target).expect("the host has it"),
+            "{from} → {target:?}"
+        );
         let (Some(before), Some(after)) = (before, read(&host)) else { continue };
         let (sent, received) = (found.is_some(), found.is_some() && target.1 == 0);
         let one = |is: bool| if is { [1, PACKET_BYTES] } else { [0, 0] };
@@ -61,7 +68,7 @@ fn check(deployment: Deployment, wanted: usize) {
 fn spokes_reach_the_hub_and_no_other_spoke() {
     if kernel::available() {
         let (vnets, pairs) = size();
-        check(Deployment::hub(vnets), pairs);
+        check(&Deployment::hub(vnets), pairs);
     }
 }
 
@@ -69,6 +76,6 @@ fn spokes_reach_the_hub_and_no_other_spoke() {
 fn members_of_a_mesh_reach_each_other_and_no_other_vnet() {
     if kernel::available() {
         let (vnets, pairs) = size();
-        check(Deployment { outside: vnets / 50, ..Deployment::mesh(vnets) }, pairs);
+        check(&Deployment { outside: vnets / 50, ..Deployment::mesh(vnets) }, pairs);
     }
 }

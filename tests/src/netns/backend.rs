@@ -71,7 +71,7 @@ fn accept(listener: &TcpListener, name: &str, stop: &AtomicBool) {
 
 fn talk(mut stream: TcpStream, name: &str, stop: &AtomicBool) {
     let prepared = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(POLL)));
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     while prepared.is_ok() && !stop.load(Ordering::SeqCst) {
         match stream.read(&mut buffer) {
             Ok(0) => return,

@@ -13,7 +13,7 @@ pub const HOSTS: [&str; 10] = [
 ];
 
 /// VNets in the first region.
-pub const REGION: usize = 1_000;
+pub(super) const REGION: usize = 1_000;
 
 /// How the VNets are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

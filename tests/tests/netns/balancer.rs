@@ -9,6 +9,7 @@ mod reach;
 mod spread;
 mod sticky;
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use vnetpeer_tests::netns::{Backend, Deployment, Guest, until};
@@ -63,10 +64,11 @@ fn rules(ports: &[(&str, u16, u16, &str)]) -> String {
     let mut text = String::new();
     for family in ["v4", "v6"] {
         for (protocol, port, behind, more) in ports {
-            text += &format!(
+            let _ = writeln!(
+                text,
                 "        - {{name: {family}-{protocol}-{port}, properties: {{frontendIPConfiguration: \
                  {{id: {family}}}, backendAddressPool: {{id: pool}}, probe: {{id: alive}}, protocol: \
-                 {protocol}, frontendPort: {port}, backendPort: {behind}{more}}}}}\n"
+                 {protocol}, frontendPort: {port}, backendPort: {behind}{more}}}}}"
             );
         }
     }
@@ -93,8 +95,9 @@ pub(super) fn document(mode: &str, backends: usize) -> String {
     text += "virtualNetworkPeerings:\n";
     for peer in ["green", "blue"] {
         for (from, to) in [("red", peer), (peer, "red")] {
-            text += &format!(
-                "  - {{name: {from}/to-{to}, properties: {{remoteVirtualNetwork: {{id: {to}}}}}}}\n"
+            let _ = writeln!(
+                text,
+                "  - {{name: {from}/to-{to}, properties: {{remoteVirtualNetwork: {{id: {to}}}}}}}"
             );
         }
     }
@@ -125,12 +128,13 @@ pub(super) fn document(mode: &str, backends: usize) -> String {
         (1, "host-a", ["client", "near", "alone", "b1", "b2"]),
         (2, "host-b", ["far", "b3", "b4", "b5", ""]),
     ] {
-        text += &format!(
+        let _ = writeln!(
+            text,
             "  - name: {host}\n    underlay: {{interface: eth0, addresses: [192.0.2.{number}, \
-             \"2001:db8::{number}\"]}}\n    networkInterfaces:\n"
+             \"2001:db8::{number}\"]}}\n    networkInterfaces:"
         );
         for nic in nics.iter().filter(|nic| !nic.is_empty()) {
-            text += &format!("      - {{name: {nic}, mode: {mode}}}\n");
+            let _ = writeln!(text, "      - {{name: {nic}, mode: {mode}}}");
         }
     }
     text

@@ -46,15 +46,15 @@ fn packet(probe: &Probe) -> Packet {
 
 /// How many packets were allowed and denied, both by the same rules.
 fn compare(topology: &Topology, probes: &mut Probes) -> (usize, usize) {
-    let state = advance(&State::default(), topology).unwrap();
-    let network = Network::new(topology, &state).unwrap();
+    let state = advance(&State::default(), topology).expect("a numbered network");
+    let network = Network::new(topology, &state).expect("a numbered network");
     let oracle = Oracle::new(topology);
-    let nic = topology.nic(JUDGED).unwrap();
+    let nic = topology.nic(JUDGED).expect("a numbered network");
     let (mut allowed, mut denied) = (0, 0);
     while allowed + denied < PACKETS {
         for probe in probes.conversation() {
             let expected = oracle.judge(JUDGED, &probe);
-            let found = verify(&network, nic, &packet(&probe)).unwrap();
+            let found = verify(&network, nic, &packet(&probe)).expect("a numbered network");
             assert_eq!(
                 found.allows(),
                 expected.verdict == Verdict::Allow,

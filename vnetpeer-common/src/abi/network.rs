@@ -130,7 +130,7 @@ pub mod next_hop_kind {
     pub const SPREAD: u16 = 5;
     /// An address of virtual network `target`, which is in a connected group with that of the table's
     /// subnets, or is that network itself: then there is no link. Else both sides' links are their
-    /// [`Vnet::group_links`].
+    /// [`super::Vnet::group_links`].
     pub const CONNECTED_GROUP: u16 = 6;
 }
 

@@ -185,7 +185,7 @@ fn heed(admission: Admission, trail: &mut Trail) -> Result<Admission, DropReason
 #[inline(always)]
 pub(super) fn of_nic<T: Tables, A: Address>(tables: &T, id: NicId, nic: &Nic, local: A) -> u32 {
     let own = if owns(tables, id, nic, local) { query_flags::OWN } else { 0 };
-    own | (nic.flags / nic_flags::FORWARDING & 1) * query_flags::FORWARDS
+    own | (((nic.flags / nic_flags::FORWARDING) & 1) * query_flags::FORWARDS)
 }
 
 /// Addresses the frame from the virtual router to the guest and says where it goes.

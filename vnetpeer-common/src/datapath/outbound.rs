@@ -320,7 +320,7 @@ impl Hop {
     #[inline(always)]
     pub(super) fn settle<T: Tables>(&mut self, tables: &T, nic: &Nic, query_flags: u32) {
         let forwards = (!query_flags / query_flags::OWN) & (nic.flags / nic_flags::FORWARDING) & 1;
-        let to_nic = self.flags / TO_NIC & 1;
+        let to_nic = (self.flags / TO_NIC) & 1;
         self.flags |= (to_nic & forwards) * LOWERS_HOP_LIMIT;
         self.flags |= (by_gateway(tables, nic, self.reverse) & forwards) * FREE;
     }
@@ -359,10 +359,11 @@ fn next_nic<T: Tables, A: Address>(
     trail.link = link;
     let kind = u32::from(next.kind);
     // Of the kinds that get here only NIC has this bit alone.
-    let mut flags = (kind / u32::from(next_hop_kind::NIC) & !(kind >> 2) & 1) * TO_NIC;
+    let mut flags = ((kind / u32::from(next_hop_kind::NIC)) & !(kind >> 2) & 1) * TO_NIC;
     if link.is_some() {
         let link = tables.link(link).ok_or(DropReason::Unconfigured)?;
-        flags |= may_use(link.flags)? | (link.flags / link_flags::GLOBAL & 1) * query_flags::GLOBAL;
+        flags |=
+            may_use(link.flags)? | (((link.flags / link_flags::GLOBAL) & 1) * query_flags::GLOBAL);
     }
     Ok((target, Hop { flags, link, reverse }))
 }

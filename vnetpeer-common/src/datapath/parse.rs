@@ -71,7 +71,7 @@ impl<A> Headers<A> {
         let any = (self.fragment as u32 + FRAGMENT as u32) / (FRAGMENT as u32 + 1);
         let offset = (self.fragment & FRAGMENT_OFFSET) as u32;
         let later = (offset + FRAGMENT_OFFSET as u32) / (FRAGMENT_OFFSET as u32 + 1);
-        any * query_flags::FRAGMENT | later * query_flags::LATER_FRAGMENT
+        (any * query_flags::FRAGMENT) | (later * query_flags::LATER_FRAGMENT)
     }
 
     /// Where a fragment belongs in its packet, in bytes.

@@ -87,7 +87,7 @@ impl Host {
 
     fn pass(&mut self, ms: i64) {
         self.now.wall_ms += ms;
-        self.now.boot_ms += ms as u64;
+        self.now.boot_ms += ms.cast_unsigned();
     }
 
     fn count(&mut self, number: u32, packets: u64) {

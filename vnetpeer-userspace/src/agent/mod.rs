@@ -160,7 +160,7 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let guard = server::Guard::new(task.in_force(), audit, settings.host.clone());
     let (commands, running) = task.spawn();
     let sampler = tokio::spawn(sampler::run(Arc::clone(&meters), settings.meter_interval));
-    let metrics = settings.metrics.map(|address| metrics_listener(address)).transpose()?;
+    let metrics = settings.metrics.map(metrics_listener).transpose()?;
     let sources = server::Context::new(commands, Arc::clone(&meters));
     let metrics = metrics.map(|it| tokio::spawn(server::serve_metrics(it, sources.clone())));
     let server = tokio::spawn(server::serve(listener, sources, guard));

@@ -117,7 +117,11 @@ impl Draft {
     }
 
     /// Adds a commit to a network manager. It takes its regions from the other commits of its type.
-    pub(super) fn commit(&mut self, manager: &ResourceId, properties: Value) -> anyhow::Result<()> {
+    pub(super) fn commit(
+        &mut self,
+        manager: &ResourceId,
+        properties: &Value,
+    ) -> anyhow::Result<()> {
         let found = commit::manager(self.list("networkManagers")?, manager.as_str());
         let found = found.and_then(|it| it.get_mut("properties")).and_then(Value::as_object_mut);
         let found = found.with_context(|| format!("{manager} is not in the document"))?;

@@ -41,7 +41,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
         .filter_map(|vnet| Some(gateway(&network, vnet, vnet.gateway.as_ref()?, &statuses)))
         .collect();
     match command {
-        Command::List { listing, .. } => listing.print(global, all, |all| rows(all))?,
+        Command::List { listing, .. } => listing.print(global, all, rows)?,
         Command::Show { name, .. } => {
             let Some(found) = all.iter().find(|it| is_named(it, name)) else {
                 let known = all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str);

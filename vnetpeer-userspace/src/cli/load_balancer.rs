@@ -59,7 +59,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
     match command {
         Command::List { listing, .. } => {
             let all = balancers.iter().map(|it| shape(&network, it)).collect();
-            listing.print(global, all, |all| rows(all))?;
+            listing.print(global, all, rows)?;
         }
         Command::Show { name, .. } => {
             output::show_whole(global, &shape(&network, find(balancers, name)?))?;
@@ -68,7 +68,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
             let only = name.as_deref().map(|name| find(balancers, name)).transpose()?;
             let statuses = statuses(global, file).await?;
             let all = health(&network, only, &statuses);
-            listing.print(global, all, |all| health_rows(all))?;
+            listing.print(global, all, health_rows)?;
         }
     }
     Ok(Exit::Done)

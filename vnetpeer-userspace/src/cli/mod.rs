@@ -90,7 +90,7 @@ struct Global {
     /// How to print.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
-    /// Show only what this JMESPath expression chooses, such as `[].name` or `[?vni > `1`]`
+    /// Show only what this `JMESPath` expression chooses, such as `[].name` or `[?vni > `1`]`
     #[arg(long, global = true, value_name = "EXPRESSION", value_parser = Query::parse)]
     query: Option<Query>,
 }

@@ -74,8 +74,8 @@ pub(super) struct Commit {
     /// The network manager's name or ARM id
     name: String,
     /// The kind of configurations
-    #[arg(long, value_enum)]
-    commit_type: Type,
+    #[arg(long = "commit-type", value_enum)]
+    kind: Type,
     /// The regions
     #[arg(long, value_name = "REGION", num_args = 1.., required = true)]
     target_locations: Vec<String>,
@@ -176,7 +176,7 @@ async fn commit(arguments: &Commit, global: &Global) -> anyhow::Result<Exit> {
         let managers = change.topology.network_managers.iter();
         let mut shown: Vec<Value> =
             managers.filter(|it| it.id == id).flat_map(status::rows).collect();
-        shown.retain(|it| text(it, "/deploymentType") == format!("{:?}", arguments.commit_type));
+        shown.retain(|it| text(it, "/deploymentType") == format!("{:?}", arguments.kind));
         output::show(global, &shown, |shown| status::table(shown).to_string())?;
     }
     Ok(Exit::Done)
@@ -192,8 +192,8 @@ fn change(
     let now = Timestamp::now().round(Unit::Second)?;
     draft.commit(
         &manager,
-        json!({
-            "commitType": format!("{:?}", arguments.commit_type.commit_type()),
+        &json!({
+            "commitType": format!("{:?}", arguments.kind.commit_type()),
             "targetLocations": arguments.target_locations,
             "configurationIds": arguments.configuration_ids,
             "commitTime": now.to_string(),

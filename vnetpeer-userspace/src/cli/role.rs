@@ -68,7 +68,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
                         ]
                     }),
                 )
-            })?
+            })?;
         }
         Command::Show { name, from } => {
             let all = roles(from, global).await?;

@@ -105,11 +105,11 @@ pub(super) struct IpFlowVerify {
     /// Protocol
     #[arg(long, value_enum, ignore_case = true)]
     protocol: Protocol,
-    /// The NIC's side: ADDRESS:PORT or [ADDRESS]:PORT; without address the NIC's first of the other
+    /// The NIC's side: `ADDRESS:PORT` or `[ADDRESS]:PORT`; without address the NIC's first of the other
     /// side's family, with `*` any client's port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = ":*")]
     local: Side,
-    /// The other side: ADDRESS:PORT or [ADDRESS]:PORT, with `*` any client's port
+    /// The other side: `ADDRESS:PORT` or `[ADDRESS]:PORT`, with `*` any client's port
     #[arg(long, value_name = "ADDRESS:PORT")]
     remote: Side,
     /// Read this document instead of what is in force

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Edge, EdgeKind, Node, Part, Picture};
+use super::{Edge, EdgeKind, Node, Picture};
 
 /// As many alike nodes become one.
 const ALIKE_MIN: usize = 3;
@@ -49,12 +49,11 @@ fn rebuild(picture: &Picture, stands_for: &[usize]) -> Picture {
     let mut merged = Picture { title: picture.title.clone(), ..Picture::default() };
     let mut place: BTreeMap<usize, usize> = BTreeMap::new();
     for (index, (node, of)) in picture.nodes.iter().zip(stands_for).enumerate() {
-        match place.get(of).and_then(|at| merged.nodes.get_mut(*at)) {
-            Some(first) => join(first, node),
-            None => {
-                place.insert(index, merged.nodes.len());
-                merged.nodes.push(node.clone());
-            }
+        if let Some(first) = place.get(of).and_then(|at| merged.nodes.get_mut(*at)) {
+            join(first, node);
+        } else {
+            place.insert(index, merged.nodes.len());
+            merged.nodes.push(node.clone());
         }
     }
     for edge in &picture.edges {
@@ -84,8 +83,7 @@ fn join(first: &mut Node, other: &Node) {
     for (note, last) in first.notes.iter_mut().zip(&other.notes) {
         span(note, last);
     }
-    let parts: Vec<Part> = Vec::new();
-    first.parts = parts;
+    first.parts = Vec::new();
 }
 
 fn shape(node: &Node) -> String {

@@ -27,10 +27,10 @@ pub(super) fn place(picture: &Picture) -> (Vec<Rect>, f64, f64) {
     let mut places: Vec<Rect> = picture.nodes.iter().map(size).collect();
     let neighbors = neighbors(picture);
     let gap = gap(picture);
-    let mut placed = vec![false; places.len()];
+    let mut done = vec![false; places.len()];
     let (mut top, mut width) = (PAD + 2.0 * LINE, 0.0_f64);
-    while let Some(start) = center(&neighbors, &placed) {
-        let columns = columns(start, &neighbors, &mut placed);
+    while let Some(start) = center(&neighbors, &done) {
+        let columns = columns(start, &neighbors, &mut done);
         let heights = columns.iter().map(|column| height(column, &places));
         let tallest = heights.fold(0.0, f64::max);
         let mut x = PAD;
@@ -98,15 +98,15 @@ fn neighbors(picture: &Picture) -> Vec<Vec<usize>> {
 }
 
 /// The box with the most neighbours that has no place yet; the first of several.
-fn center(neighbors: &[Vec<usize>], placed: &[bool]) -> Option<usize> {
-    let free = neighbors.iter().zip(placed).enumerate().filter(|(_, (_, placed))| !**placed);
+fn center(neighbors: &[Vec<usize>], done: &[bool]) -> Option<usize> {
+    let free = neighbors.iter().zip(done).enumerate().filter(|(_, (_, done))| !**done);
     free.max_by_key(|(index, (list, _))| (list.len(), usize::MAX - index)).map(|(index, _)| index)
 }
 
 /// Boxes by their distance from the first.
-fn columns(start: usize, neighbors: &[Vec<usize>], placed: &mut [bool]) -> Vec<Vec<usize>> {
+fn columns(start: usize, neighbors: &[Vec<usize>], done: &mut [bool]) -> Vec<Vec<usize>> {
     let mut take =
-        |index: usize| placed.get_mut(index).is_some_and(|it| !std::mem::replace(it, true));
+        |index: usize| done.get_mut(index).is_some_and(|it| !std::mem::replace(it, true));
     take(start);
     let mut columns = Vec::new();
     let mut column = vec![start];

@@ -79,6 +79,12 @@ impl Found {
         self.touched.contains(&id.to_ascii_lowercase())
     }
 
+    /// Whether something is done of a part of a resource.
+    fn touches_part_of(&self, id: &str) -> bool {
+        let within = format!("{}/", id.to_ascii_lowercase());
+        self.touched.range(within.clone()..).next().is_some_and(|it| it.starts_with(&within))
+    }
+
     /// In the order of the resources.
     fn into_accesses(self) -> Vec<Access> {
         let mut all: Vec<Access> = self.accesses.into_values().collect();
@@ -103,6 +109,8 @@ fn follow(old: &Side<'_>, new: &Side<'_>, found: &mut Found) {
             }
             // What is made or removed with the resource that it is a part of.
             _ if parent && change.action != Action::Change => {}
+            // Its parts change; what is its own was compared before.
+            _ if change.action == Action::Change && found.touches_part_of(&change.id) => {}
             _ => {
                 let verb = if change.action == Action::Delete { "delete" } else { "write" };
                 found.add(Access::new(action_of(&change.id, verb), change.id));

@@ -167,9 +167,10 @@ fn is_member(side: &RuleSide, question: &Question<'_>) -> bool {
     let has = |prefixes: &[ipnet::IpNet]| prefixes.iter().any(|it| it.contains(&question.address));
     match &side.endpoints {
         Endpoints::Any | Endpoints::Tag(ServiceTag::VirtualNetwork) => true,
-        Endpoints::Prefixes(prefixes) => has(prefixes),
+        Endpoints::Prefixes(prefixes) | Endpoints::Tag(ServiceTag::Prefixes { prefixes, .. }) => {
+            has(prefixes)
+        }
         Endpoints::Tag(ServiceTag::Internet) => false,
-        Endpoints::Tag(ServiceTag::Prefixes { prefixes, .. }) => has(prefixes),
         Endpoints::Groups(groups) => {
             question.nic.application_security_groups.iter().any(|it| groups.contains(it))
         }

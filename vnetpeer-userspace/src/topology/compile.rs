@@ -139,7 +139,9 @@ impl Compiler<'_> {
                 None => SharedTable::from(TagPrefixes::new(tags).classify(&prefixes)),
                 Some(group) => {
                     let mut own = PrefixTable::default();
-                    tags.into_iter().for_each(|net| own.insert(net, ()));
+                    for net in tags {
+                        own.insert(net, ());
+                    }
                     self.groups.routes(network, group, &prefixes, &own)
                 }
             };

@@ -16,7 +16,7 @@
 //! Before 3 a packet gets the old verdict or is dropped, after it the new one or is dropped, and a
 //! packet that gets the same verdict for the same reasons before and after is never dropped, with two
 //! exceptions: packets of NICs that swap route tables while both tables change, and packets over a connected
-//! group of a VNet that changes its groups. Trie nodes and next
+//! group of a VNet that changes its region or its groups. Trie nodes and next
 //! hops are written before the first root that leads to them.
 //!
 //! Security rules judge a NIC's packets in each direction as before, as after, or deny. What decides

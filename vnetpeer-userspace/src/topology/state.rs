@@ -78,9 +78,6 @@ pub struct State {
     regions: Space<String>,
     #[serde(default)]
     balancers: Space<ResourceId>,
-    /// The region of each VNet.
-    #[serde(default)]
-    locations: BTreeMap<ResourceId, String>,
 }
 
 impl Default for State {
@@ -98,7 +95,6 @@ impl Default for State {
             rules: Space::default(),
             regions: Space::default(),
             balancers: Space::default(),
-            locations: BTreeMap::new(),
         }
     }
 }
@@ -275,7 +271,6 @@ fn after(
     step(&mut next.links, &links, capacity::LINKS, NumberSpace::Link)?;
     let regions = topology.vnets.iter().map(|vnet| (vnet.region(), Uuid::nil())).collect();
     again(&mut next.regions, &regions, REGION_LIMIT, NumberSpace::Region)?;
-    next.locations = locations(state, topology)?;
 
     let rules = topology.load_balancers.iter().flat_map(|balancer| &balancer.rules);
     let rules = rules.map(|rule| (rule.id.clone(), Uuid::nil())).collect();
@@ -291,23 +286,6 @@ fn after(
         again(&mut next.rules, &policies.rules(), capacity::RULES, NumberSpace::Rule)?;
     }
     Ok(next)
-}
-
-/// The region of each VNet, which it keeps as long as it is there.
-fn locations(
-    state: &State,
-    topology: &Topology,
-) -> Result<BTreeMap<ResourceId, String>, StateError> {
-    let with_region = topology.vnets.iter().map(|vnet| {
-        let (id, after) = (vnet.id.clone(), vnet.region());
-        match state.locations.get(&id) {
-            Some(before) if *before != after => {
-                Err(StateError::InvalidResourceLocation { id, before: before.clone(), after })
-            }
-            _ => Ok((id, after)),
-        }
-    });
-    with_region.collect()
 }
 
 fn step<K: Ord + Clone>(

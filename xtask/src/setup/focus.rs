@@ -1,4 +1,4 @@
-//! The judge of FOCUS exports: the FinOps foundation's focus-validator, in a virtual environment of its own.
+//! The judge of FOCUS exports: the `FinOps` foundation's focus-validator, in a virtual environment of its own.
 
 use std::{
     fs,

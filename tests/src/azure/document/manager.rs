@@ -7,6 +7,7 @@ use super::Document;
 /// Every region that cases use.
 const REGIONS: [&str; 2] = ["westeurope", "northeurope"];
 
+#[expect(clippy::needless_pass_by_value, reason = "`json!` at the call reads better")]
 impl Document {
     /// A network manager of everything, with the groups `spokes` (`one` and `two`) and `everything` (found by
     /// a condition). Nothing is deployed.

@@ -78,7 +78,7 @@ fn by_rule() -> Vec<Case> {
 fn by_kind() -> Vec<Case> {
     let (a, b, f) = (&TENANT_A_VM1, &TENANT_B_VM1, &FRONTEND);
     let unfit = DropReason::LoadBalancerProtocol;
-    let quote4 = answer4(f.v4, PORT, a).network_bytes();
+    let answered = answer4(f.v4, PORT, a).network_bytes();
     let quoted = syn4(a, b.v4, BACKEND_PORT).network_bytes();
     let unreachable = Packet::v4(b.v4, a.v4).icmp_error(3, 3, &quoted);
     vec![
@@ -86,7 +86,7 @@ fn by_kind() -> Vec<Case> {
         refused("balancers: no ICMPv6", Packet::v6(a.v6, f.v6).ping(16), unfit),
         refused(
             "balancers: no ICMP error to a frontend",
-            Packet::v4(a.v4, f.v4).icmp_error(3, 3, &quote4),
+            Packet::v4(a.v4, f.v4).icmp_error(3, 3, &answered),
             unfit,
         )
         .after_from(a, syn4(a, f.v4, PORT)),

@@ -62,7 +62,8 @@ async fn floating_ip_leaves_the_frontends_address() {
             let to = frontend(is_v4, STANDARD, FLOATING);
             let counts = answers(&balanced.guest(from), to, 60);
             println!("{from}, IPv{}: {counts:?}", if is_v4 { 4 } else { 6 });
-            assert!(counts.len() >= 3 && !counts.contains_key("-"), "{counts:?}");
+            let drops = balanced.deployment.drops("host-a").await;
+            assert!(counts.len() >= 3 && !counts.contains_key("-"), "{counts:?}; {drops:?}");
         }
     }
 }

@@ -95,25 +95,31 @@ impl Prometheus {
     }
 
     /// What an expression is now, by the labels of each result.
-    fn query(&self, expression: &str) -> Option<Vec<(BTreeMap<String, String>, f64)>> {
-        let escaped: String = expression.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    fn query(&self, expression: &str) -> Option<Vec<(BTreeMap<String, String>, String)>> {
+        let escaped: String = expression.bytes().flat_map(escape).collect();
         let answer = self.get(&format!("/api/v1/query?query={escaped}"))?;
         assert_eq!(answer["status"], "success", "{expression}: {answer}");
         let results = answer["data"]["result"].as_array()?;
         let one = |it: &Value| {
             let labels = serde_json::from_value(it["metric"].clone()).ok()?;
-            Some((labels, it["value"][1].as_str()?.parse().ok()?))
+            Some((labels, it["value"][1].as_str()?.to_owned()))
         };
         results.iter().map(one).collect()
     }
 }
 
+/// A byte in a query string.
+fn escape(byte: u8) -> [char; 3] {
+    let digit = |it: u8| char::from_digit(u32::from(it), 16).expect("four bits");
+    ['%', digit(byte >> 4), digit(byte & 0xf)]
+}
+
 /// Bytes by the peering's name and direction.
-fn by_name(results: Vec<(BTreeMap<String, String>, f64)>) -> BTreeMap<(String, String), u64> {
+fn by_name(results: Vec<(BTreeMap<String, String>, String)>) -> BTreeMap<(String, String), u64> {
     let last = |id: &str| id.rsplit('/').next().unwrap_or_default().to_owned();
-    let of = |(labels, value): (BTreeMap<String, String>, f64)| {
+    let of = |(labels, value): (BTreeMap<String, String>, String)| {
         let key = (last(&labels["virtual_network"]), labels["direction"].clone());
-        (key, value as u64)
+        (key, value.parse().expect("whole bytes"))
     };
     results.into_iter().map(of).collect()
 }
@@ -156,9 +162,9 @@ async fn prometheus_has_the_sums_of_the_meters() {
     until("prometheus has the sums of the meters", async || sums() == expected).await;
     println!("{:?}", sums());
     let up = prometheus.query("up").expect("an answer");
-    assert!(up.len() == 2 && up.iter().all(|it| it.1 == 1.0), "{up:?}");
+    assert!(up.len() == 2 && up.iter().all(|it| it.1 == "1"), "{up:?}");
     let differences = prometheus.query("vnetpeer:peering_difference_bytes").expect("an answer");
-    assert!(differences.len() == 2 && differences.iter().all(|it| it.1 == 0.0), "{differences:?}");
+    assert!(differences.len() == 2 && differences.iter().all(|it| it.1 == "0"), "{differences:?}");
     let created = prometheus.query("vnetpeer_link_bytes_created").expect("an answer");
     assert_eq!(created.len(), 8, "two links and directions on two hosts");
 

@@ -227,13 +227,13 @@ pub(super) fn answer<T: Tables, A: Address>(
 /// rule, else 0.
 #[inline(always)]
 pub fn floats<T: Tables, A: Address>(tables: &T, query: &FlowQuery<A>) -> u32 {
+    const FLOATING: u32 = balancer_flags::PRESENT | balancer_flags::FLOATING;
     let (Some(filter), Some(config)) = (tables.filter(query.slot), tables.config()) else {
         return 0;
     };
     let Some(flow) = A::flow(tables, query.key()) else { return 0 };
     let ended = flow.has_ended(tables.jiffies(), filter.idle_timeout, config.tick_rate);
     let Some(rule) = tables.balancer(flow.balancer()) else { return 0 };
-    const FLOATING: u32 = balancer_flags::PRESENT | balancer_flags::FLOATING;
     let floating = rule.flags & FLOATING == FLOATING;
     if ended || !floating || !flow.is_inbound() || !flow.balancer().is_some() {
         return 0;

@@ -146,7 +146,7 @@ impl Admission {
     /// The packet may pass, and so may those that follow, unless each has to be translated.
     #[inline(always)]
     pub(super) const fn steady(self) -> Self {
-        Self(self.0 | (!self.0 & Self::TRANSLATED) / Self::TRANSLATED * Self::STEADY)
+        Self(self.0 | ((!self.0 & Self::TRANSLATED) / Self::TRANSLATED * Self::STEADY))
     }
 
     /// The packet may not pass; `rule` says so, or none.
@@ -187,6 +187,7 @@ impl Admission {
 
     /// The load balancing rule by which the NIC gets the packet, or answers; or none.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "16 bits of it")]
     pub(super) const fn balancer(self) -> BalancerId {
         BalancerId((self.0 >> Self::BALANCER_SHIFT) as u32 & 0xffff)
     }

@@ -63,13 +63,13 @@ impl StorageBackend for Memory {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let offset = offset as usize;
+        let offset = usize::try_from(offset).unwrap();
         out.copy_from_slice(&self.alive()?.bytes[offset..offset + out.len()]);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.alive()?.bytes.resize(len as usize, 0);
+        self.alive()?.bytes.resize(usize::try_from(len).unwrap(), 0);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl StorageBackend for Memory {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut state = self.alive()?;
         state.left = state.left.map(|left| left - 1);
-        let offset = offset as usize;
+        let offset = usize::try_from(offset).unwrap();
         state.bytes[offset..offset + data.len()].copy_from_slice(data);
         Ok(())
     }

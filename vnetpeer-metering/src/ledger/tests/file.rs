@@ -21,7 +21,9 @@ fn dump(bytes: &[u8]) -> String {
     for (line, chunk) in bytes.chunks(LINE).enumerate() {
         if chunk.iter().any(|byte| *byte != 0) {
             let _ = write!(text, "{} ", line * LINE);
-            chunk.iter().for_each(|byte| _ = write!(text, "{byte:02x}"));
+            for byte in chunk {
+                let _ = write!(text, "{byte:02x}");
+            }
             text.push('\n');
         }
     }

@@ -177,7 +177,7 @@ impl World {
 
     fn start(&mut self) {
         self.ledger = self.file.open();
-        assert!(self.with(|ledger, reading| ledger.read(reading)));
+        assert!(self.with(Ledger::read));
     }
 
     fn reboot(&mut self, down_ms: u32) {

@@ -1,6 +1,7 @@
 //! The chain of hashes: over all files of a log, in their order.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -67,7 +68,11 @@ pub struct Report {
 /// The hash of a line, without its end.
 pub(super) fn hash(line: &[u8]) -> String {
     let digest = Sha256::digest(line);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// The name of a file that was put aside after its last line.
@@ -81,7 +86,8 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
-        if name.starts_with("audit.") && name.ends_with(".jsonl") && name != FILE {
+        let is_log = path.extension().is_some_and(|it| it == "jsonl");
+        if name.starts_with("audit.") && is_log && name != FILE {
             aside.push(path);
         }
     }
@@ -181,11 +187,10 @@ fn break_of(before: Option<&Head>, record: &Record) -> Option<&'static str> {
         None if record.sequence == 1 && record.previous != Head::start().hash => {
             Some("it says that there was a line before")
         }
-        None => None,
         Some(before) if record.previous != before.hash => {
             Some("the line before was changed, removed or added")
         }
         Some(before) if record.sequence != before.sequence + 1 => Some("the numbers have a gap"),
-        Some(_) => None,
+        _ => None,
     }
 }

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 fn event(operation: &str) -> Event {
@@ -21,7 +23,7 @@ fn intact(folder: &Path) -> bool {
 fn rewrite(folder: &Path, change: impl FnOnce(Vec<String>) -> Vec<String>) {
     let file = folder.join(FILE);
     let lines = fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect();
-    let text: String = change(lines).iter().map(|line| format!("{line}\n")).collect();
+    let text: String = change(lines).iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     fs::write(file, text).unwrap();
 }
 
@@ -34,7 +36,6 @@ fn what_was_added_is_read_back() {
     assert_eq!(records[4].event.operation, "b");
     let report = verify(folder.path(), "host-a").unwrap();
     assert_eq!((report.records, report.first, report.last, report.intact), (5, 1, 5, true));
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

@@ -1,4 +1,4 @@
-//! What Prometheus asks for: the counters as they are when it asks, in the OpenMetrics text format.
+//! What Prometheus asks for: the counters as they are when it asks, in the `OpenMetrics` text format.
 //!
 //! One series per link and direction, never per NIC or flow. Links are named by their GUID; what else is
 //! known of them is in `vnetpeer_link_info`, to be joined.

@@ -1,8 +1,8 @@
 //! Usage that nobody loses: reads the counters of links into the ledger (`vnetpeer-metering`).
 //!
 //! - [`sampler`]: reads every few seconds, at the end of every hour, and when the document changed.
-//! - [`names`]: what is said of a link in its records.
-//! - [`abandoned`]: the last reading of counters that another version of the agent left.
+//! - `names`: what is said of a link in its records.
+//! - `abandoned`: the last reading of counters that another version of the agent left.
 //! - [`metrics`]: the same counters for Prometheus.
 //!
 //! The kernel counts a link from the moment that it is in `LINKS`, and its meter is set to zero just

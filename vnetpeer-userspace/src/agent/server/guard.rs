@@ -146,7 +146,9 @@ pub(super) async fn check(
     match rule {
         Rule::Entries { list, id, action } if answer.status().is_success() => {
             let keep = |entry: &Value| may_read(&rights, entry, id, action, &guard.host);
-            filtered(answer, list, keep).await.unwrap_or_else(|failure| failure.into_response())
+            filtered(answer, list, keep)
+                .await
+                .unwrap_or_else(axum::response::IntoResponse::into_response)
         }
         _ => answer,
     }

@@ -28,13 +28,13 @@ fn likeness(entry: &Value, id: &str) -> Option<usize> {
 }
 
 /// Adds a commit with these properties, and takes its regions from the others of its type.
-pub(super) fn add(commits: &mut Vec<Value>, properties: Value) {
+pub(super) fn add(commits: &mut Vec<Value>, properties: &Value) {
     let fold = |it: &Value| it.as_str().map(|it| it.replace(' ', "").to_ascii_lowercase());
     let locations = |it: &Value| -> Vec<Option<String>> {
         let list = it.get("targetLocations").and_then(Value::as_array);
         list.into_iter().flatten().map(fold).collect()
     };
-    let taken = locations(&properties);
+    let taken = locations(properties);
     let kind = properties.get("commitType").cloned();
     for commit in commits.iter_mut().filter_map(|it| it.get_mut("properties")) {
         if commit.get("commitType") == kind.as_ref()
@@ -49,7 +49,7 @@ pub(super) fn add(commits: &mut Vec<Value>, properties: Value) {
         let names = commits.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str);
         !names.into_iter().any(|it| it.eq_ignore_ascii_case(name))
     };
-    let name = (1..).map(|number| format!("{kind}-{number}")).find(is_free);
+    let name = (1..=commits.len() + 1).map(|number| format!("{kind}-{number}")).find(is_free);
     commits.push(json!({ "name": name, "properties": properties }));
 }
 
@@ -68,9 +68,9 @@ mod tests {
     #[test]
     fn a_commit_replaces_what_its_regions_had_of_its_type() {
         let mut commits = Vec::new();
-        add(&mut commits, commit("Connectivity", &["westeurope", "West US"], &["a"]));
-        add(&mut commits, commit("SecurityAdmin", &["westeurope"], &["rules"]));
-        add(&mut commits, commit("Connectivity", &["WestEurope"], &["b"]));
+        add(&mut commits, &commit("Connectivity", &["westeurope", "West US"], &["a"]));
+        add(&mut commits, &commit("SecurityAdmin", &["westeurope"], &["rules"]));
+        add(&mut commits, &commit("Connectivity", &["WestEurope"], &["b"]));
         let seen: Vec<(&str, &Value)> =
             commits.iter().map(|it| (it["name"].as_str().unwrap(), &it["properties"])).collect();
         assert_eq!(
@@ -81,7 +81,7 @@ mod tests {
                 ("connectivity-2", &commit("Connectivity", &["WestEurope"], &["b"])),
             ]
         );
-        add(&mut commits, commit("Connectivity", &["westus", "westeurope"], &[]));
+        add(&mut commits, &commit("Connectivity", &["westus", "westeurope"], &[]));
         assert_eq!(commits.len(), 2);
     }
 

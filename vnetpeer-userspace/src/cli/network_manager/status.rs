@@ -36,7 +36,7 @@ struct Host {
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let clients = global.target.clients()?;
     let source = Source::open(None, &global.target).await?;
-    let statuses = join_all(clients.iter().map(|client| client.status())).await;
+    let statuses = join_all(clients.iter().map(crate::agent::client::Client::status)).await;
     let newest = statuses.iter().flatten().map(|it| it.serial).max().unwrap_or_default();
     let hosts = clients.iter().zip(statuses).map(|(client, status)| match status {
         Ok(it) => {

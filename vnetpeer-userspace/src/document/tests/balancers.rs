@@ -4,7 +4,7 @@ use crate::topology::model::{
 };
 
 /// A load balancer in `hub`, of which the base document's `web1` is a member.
-const BALANCER: &str = r#"loadBalancers:
+const BALANCER: &str = r"loadBalancers:
   - name: lb
     sku: {name: Standard, tier: Regional}
     properties:
@@ -35,7 +35,7 @@ const BALANCER: &str = r#"loadBalancers:
             enableFloatingIP: true
             idleTimeoutInMinutes: 4
             disableOutboundSnat: true
-"#;
+";
 
 /// A third rule of the load balancer, for its pool.
 fn rule(name: &str, properties: &str) -> String {

@@ -17,7 +17,6 @@ use crate::topology::model::{BalancedProtocol, LoadBalancerSku, LoadDistribution
 
 object! {
     /// An internal load balancer. Network interfaces name the backend pools that they are in.
-    #[expect(clippy::struct_field_names, reason = "`resourceGroup` is what ARM calls it")]
     struct LoadBalancer {
         /// The whole ARM id, instead of `name`, `subscription` and `resourceGroup`.
         id as "id": Spanned<String>,

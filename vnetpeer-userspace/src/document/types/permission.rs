@@ -18,6 +18,7 @@ object! {
 
 object! {
     /// A subscription.
+    #[expect(clippy::struct_field_names, reason = "`subscriptionId` is what ARM calls it")]
     struct Subscription {
         /// Its GUID.
         subscription_id as "subscriptionId" (required): Spanned<SubscriptionId>,
@@ -30,6 +31,7 @@ object! {
 
 object! {
     /// A user, a group or a service principal, and who acts as it.
+    #[expect(clippy::struct_field_names, reason = "`type` is a word of the language")]
     struct Principal {
         /// Its name, which no other principal has.
         name as "name" (required): Spanned<String>,

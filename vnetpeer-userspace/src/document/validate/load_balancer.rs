@@ -149,7 +149,7 @@ impl LoadBalancers {
         pools: Option<&List<BackendPool>>,
         findings: &mut Findings,
     ) {
-        let mut names = PartNames::default();
+        let mut taken = PartNames::default();
         if incomplete(pools) {
             self.pools.set_incomplete();
         }
@@ -158,7 +158,7 @@ impl LoadBalancers {
                 self.pools.set_incomplete();
                 continue;
             };
-            names.add("backendAddressPool", name, findings);
+            taken.add("backendAddressPool", name, findings);
             let named = part(&draft.named, "backendAddressPools", name);
             self.pools.add(&named, &mut Findings::default());
             self.pool_places.push((index, draft.pools.len()));

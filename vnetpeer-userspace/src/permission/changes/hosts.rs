@@ -31,7 +31,7 @@ pub(super) fn compare(old: &Value, new: &Value, ids: (&Ids, &Ids), found: &mut F
     for name in names {
         match (before.get(name), after.get(name)) {
             (Some(_), None) => found.add(Access::new(DELETE, id(name))),
-            (old, Some(new)) if old.map(rest) != Some(rest(new)) => {
+            (old, Some(new)) if old.map(|it| rest(it)) != Some(rest(new)) => {
                 found.add(Access::new(WRITE, id(name)));
             }
             _ => {}
@@ -52,8 +52,8 @@ fn hosts(document: &Value) -> BTreeMap<&str, &Value> {
 }
 
 /// A host without what is placed on it.
-fn rest(host: &&Value) -> Value {
-    let mut host = (*host).clone();
+fn rest(host: &Value) -> Value {
+    let mut host = host.clone();
     if let Some(members) = host.as_object_mut() {
         for (list, _) in PLACED {
             members.remove(list);

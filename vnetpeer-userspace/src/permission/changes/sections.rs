@@ -47,7 +47,7 @@ fn resources(section: &Section, old: &Value, new: &Value, ids: (&Ids, &Ids), fou
     for key in keys {
         match (before.get(key), after.get(key)) {
             (Some((id, _)), None) => {
-                found.add(Access::new(action(section, id, "delete", ids.0), id))
+                found.add(Access::new(action(section, id, "delete", ids.0), id));
             }
             (None, Some((id, entry))) => {
                 let mut access = Access::new(action(section, id, "write", ids.1), id);

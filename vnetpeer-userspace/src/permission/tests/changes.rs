@@ -72,9 +72,9 @@ fn between(new: &str, writes: &[PeeringWrite]) -> Vec<String> {
     let mut lines = Vec::new();
     for access in accesses(&old, &new, writes) {
         lines.push(format!("{} {}", action(&access.action), short(&access.id)));
-        let mut links: Vec<_> = access.links.iter().collect();
-        links.sort();
-        for link in links {
+        let mut linked: Vec<_> = access.links.iter().collect();
+        linked.sort();
+        for link in linked {
             lines.push(format!("+ {} {}", action(&link.action), short(&link.id)));
         }
     }

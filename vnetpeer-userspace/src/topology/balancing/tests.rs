@@ -164,7 +164,7 @@ fn a_route_leads_to_the_members_of_a_frontend_with_ha_ports() {
     let desired = compiled(&topology, 0, nothing.clone());
     let spreads = |desired: &Desired| {
         let tables = desired.routes.values().map(|table| table.merged().v4);
-        tables.flat_map(|v4| v4.into_values()).filter(|it| matches!(it, Hop::Spread { .. })).count()
+        tables.flat_map(BTreeMap::into_values).filter(|it| matches!(it, Hop::Spread { .. })).count()
     };
     assert_eq!(spreads(&desired), 1);
     let mut none = silent("nva");

@@ -216,7 +216,7 @@ fn check_names(desired: &Desired) {
     for hop in hops.flat_map(Hop::next_hops) {
         match hop.kind {
             next_hop_kind::VNET | next_hop_kind::CONNECTED_GROUP => {
-                assert!(desired.vnets.contains_key(&VnetId(hop.target)))
+                assert!(desired.vnets.contains_key(&VnetId(hop.target)));
             }
             next_hop_kind::NIC => assert!(desired.nics.contains_key(&NicId(hop.target))),
             _ => assert_eq!(hop.target, 0),

@@ -204,13 +204,12 @@ impl Builder {
         let Some(shared) = &table.shared else { return self.table(&table.own, leaf) };
         let own = Lists::of(self, &table.own, &mut leaf)?;
         self.stop_keeping();
-        let base = match self.bases.get(shared) {
-            Some(base) => base,
-            None => {
-                let lists = Lists::of(self, shared, leaf)?;
-                let roots = self.roots(&lists.v4, &lists.v6)?;
-                self.bases.add(shared, lists, roots)
-            }
+        let base = if let Some(base) = self.bases.get(shared) {
+            base
+        } else {
+            let lists = Lists::of(self, shared, leaf)?;
+            let roots = self.roots(&lists.v4, &lists.v6)?;
+            self.bases.add(shared, lists, roots)
         };
         let v4 = build_over(&mut self.trie_v4, (&base.lists.v4, base.roots.v4), &own.v4);
         let v6 = build_over(&mut self.trie_v6, (&base.lists.v6, base.roots.v6), &own.v6);

@@ -62,20 +62,6 @@ pub enum StateError {
         /// How many there are.
         limit: u32,
     },
-    /// A VNet has another region than before.
-    #[error(
-        "InvalidResourceLocation: The resource {id} already exists in location {before}, and cannot be \
-         in {after}. Delete it with one document and make it anew with the next, or give the new one \
-         another name"
-    )]
-    InvalidResourceLocation {
-        /// The VNet.
-        id: ResourceId,
-        /// Its region.
-        before: String,
-        /// The region that it was to have.
-        after: String,
-    },
     /// Two VNets would claim the same addresses towards a third.
     #[error(
         "VnetAddressSpaceOverlapsWithAlreadyPeeredVnet: {second} of {other} overlaps {first} of \
@@ -185,7 +171,6 @@ impl StateError {
     pub const fn code(&self) -> Option<&'static str> {
         Some(match self {
             Self::SpacesOverlap { .. } => "VnetAddressSpaceOverlapsWithAlreadyPeeredVnet",
-            Self::InvalidResourceLocation { .. } => "InvalidResourceLocation",
             Self::RemotePeeringIsDisconnected { .. } => "RemotePeeringIsDisconnected",
             Self::ChangingRemoteVirtualNetworkNotAllowed { .. } => {
                 "ChangingRemoteVirtualNetworkNotAllowed"

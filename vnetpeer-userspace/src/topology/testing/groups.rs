@@ -9,28 +9,6 @@ pub(crate) fn group(name: &str, members: &[usize]) -> ConnectedGroup {
     ConnectedGroup { id, members: members.iter().map(|it| VnetIndex(*it)).collect() }
 }
 
-/// A mesh of VNets `m0`, `m1` …, each with a NIC on every host of `hosts` and a space of its own.
-pub(crate) fn mesh(vnets: usize, hosts: usize) -> Topology {
-    let mut topology = Topology {
-        name: "mesh".into(),
-        hosts: (0..hosts).map(super::host).collect(),
-        ..Topology::default()
-    };
-    for number in 0..vnets {
-        let (high, low) = (number / 256, number % 256);
-        let space = [format!("10.{high}.{low}.0/24"), format!("fd00:{high:x}:{low:x}::/48")];
-        topology.vnets.push(vnet(&format!("m{number}"), &space.each_ref().map(String::as_str)));
-        for host in 0..hosts {
-            let last = host + 4;
-            let v4 = format!("10.{high}.{low}.{last}");
-            let v6 = format!("fd00:{high:x}:{low:x}::{last:x}");
-            topology.nics.push(nic(&format!("n{number}-{host}"), number, host, &[&v4, &v6]));
-        }
-    }
-    topology.connected_groups.push(group("mesh", &(0..vnets).collect::<Vec<_>>()));
-    topology
-}
-
 /// Up to three groups, out of what there is and of further VNets whose spaces are those of others in part.
 pub(crate) fn add_groups(random: &mut Random, topology: &mut Topology) {
     if random.percent(30) {

@@ -21,7 +21,7 @@ struct Base<'a> {
 }
 
 /// Builds the trie of `base`, of which `root` is one that was built in this generation, with `own` in
-/// addition; a prefix of both is `own`'s. It is the trie that [`build`](super::build) makes of all of them.
+/// addition; a prefix of both is `own`'s. It is the trie that [`build`](super::build()) makes of all of them.
 pub(in crate::topology) fn build_over<T: NodeFormat>(
     nodes: &mut Interner<T>,
     (base, root): (&[Prefix], Entry),

@@ -125,7 +125,7 @@ impl Network {
             "networkManagers:\n  - name: nm\n    properties:\n      networkManagerScopes: {subscriptions: \
              [/subscriptions/00000000-0000-0000-0000-000000000001]}\n      networkGroups:\n",
         );
-        for (vnet, _) in &self.admin {
+        for vnet in self.admin.keys() {
             let name = VNETS[*vnet].0;
             let _ = writeln!(
                 text,

@@ -1,4 +1,4 @@
-//! The OpenMetrics text format. The kept crates for it write no `_created` for counters, and own the
+//! The `OpenMetrics` text format. The kept crates for it write no `_created` for counters, and own the
 //! values that they write; these live in the kernel.
 
 /// Types of metrics.
@@ -60,7 +60,9 @@ impl Page {
     }
 
     fn add(&mut self, parts: &[&str]) {
-        parts.iter().for_each(|part| self.text.push_str(part));
+        for part in parts {
+            self.text.push_str(part);
+        }
     }
 
     /// The page.

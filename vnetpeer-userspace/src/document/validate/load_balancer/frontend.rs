@@ -35,10 +35,10 @@ impl LoadBalancerDraft {
                     .help("add a frontendIPConfiguration with its subnet"),
             );
         }
-        let mut names = PartNames::default();
+        let mut taken = PartNames::default();
         for child in list {
             let Some(name) = child.name.as_ref() else { continue };
-            names.add("frontendIPConfiguration", name, findings);
+            taken.add("frontendIPConfiguration", name, findings);
             let named = part(&self.named, "frontendIPConfigurations", name);
             let properties = child.properties.as_ref();
             let place = properties.and_then(|it| self.place(name, it, vnets, findings));

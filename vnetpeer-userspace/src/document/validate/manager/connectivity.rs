@@ -50,13 +50,13 @@ pub(super) fn read(
         list: Vec::new(),
         spans: Vec::new(),
     };
-    let mut names = PartNames::default();
+    let mut taken = PartNames::default();
     for child in list.into_iter().flatten() {
         let Some(name) = child.name.as_ref() else {
             found.registry.set_incomplete();
             continue;
         };
-        names.add("connectivityConfiguration", name, findings);
+        taken.add("connectivityConfiguration", name, findings);
         let named = context.child("connectivityConfigurations", name);
         found.registry.add(&named, findings);
         let Some(properties) = child.properties.as_ref() else { continue };

@@ -33,13 +33,13 @@ impl Groups {
     ) -> Self {
         let mut registry = Registry::new("networkManagers/networkGroups", incomplete(list));
         let mut groups = Vec::new();
-        let mut names = PartNames::default();
+        let mut taken = PartNames::default();
         for child in list.into_iter().flatten() {
             let Some(name) = child.name.as_ref() else {
                 registry.set_incomplete();
                 continue;
             };
-            names.add("networkGroup", name, findings);
+            taken.add("networkGroup", name, findings);
             let named = context.child("networkGroups", name);
             registry.add(&named, findings);
             let properties = child.properties.as_ref();
@@ -101,12 +101,12 @@ fn static_members(
     list: Option<&List<Child<StaticMemberProperties>>>,
     findings: &mut Findings,
 ) -> Vec<(String, VnetIndex)> {
-    let mut names = PartNames::default();
+    let mut taken = PartNames::default();
     let mut seen = HashMap::new();
     let mut members = Vec::new();
     for child in list.into_iter().flatten() {
         let Some(name) = child.name.as_ref() else { continue };
-        names.add("static member", name, findings);
+        taken.add("static member", name, findings);
         let reference = child.properties.as_ref().and_then(|it| it.resource_id.as_ref());
         let Some(reference) = reference else { continue };
         let vnets = context.vnets;

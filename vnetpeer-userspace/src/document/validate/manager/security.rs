@@ -59,14 +59,14 @@ pub(super) fn read(
         list: Vec::new(),
         collections: Vec::new(),
     };
-    let mut names = PartNames::default();
+    let mut taken = PartNames::default();
     let mut size = Size::default();
     for child in list.into_iter().flatten() {
         let Some(name) = child.name.as_ref() else {
             found.registry.set_incomplete();
             continue;
         };
-        names.add("securityAdminConfiguration", name, findings);
+        taken.add("securityAdminConfiguration", name, findings);
         let named = context.child("securityAdminConfigurations", name);
         found.registry.add(&named, findings);
         let list = child.properties.as_ref().and_then(|it| it.rule_collections.as_ref());
@@ -93,11 +93,11 @@ impl Reader<'_> {
         list: Option<&List<Child<RuleCollectionProperties>>>,
         findings: &mut Findings,
     ) -> Vec<CollectionDraft> {
-        let mut names = PartNames::default();
+        let mut taken = PartNames::default();
         let mut collections = Vec::new();
         for child in list.into_iter().flatten() {
             let Some(name) = child.name.as_ref() else { continue };
-            names.add("ruleCollection", name, findings);
+            taken.add("ruleCollection", name, findings);
             let Some(properties) = child.properties.as_ref() else { continue };
             let applied = properties.applies_to_groups.as_ref();
             if let Some(list) = applied.filter(|list| is_empty(list)) {

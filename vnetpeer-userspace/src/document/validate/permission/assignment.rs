@@ -105,16 +105,15 @@ fn principal(
         return Some((PrincipalIndex(index), name.span));
     }
     let id = properties.principal_id.as_ref()?;
-    match known.principals.objects.get(&id.value.0) {
-        Some(index) => Some((PrincipalIndex(*index), id.span)),
-        None => {
-            let message = format!("Principal {} does not exist in the directory", id.value.0);
-            findings.push(
-                Finding::error(Code::PrincipalNotFound, id.span, message)
-                    .help("add it to `principals` with this `objectId`"),
-            );
-            None
-        }
+    if let Some(index) = known.principals.objects.get(&id.value.0) {
+        Some((PrincipalIndex(*index), id.span))
+    } else {
+        let message = format!("Principal {} does not exist in the directory", id.value.0);
+        findings.push(
+            Finding::error(Code::PrincipalNotFound, id.span, message)
+                .help("add it to `principals` with this `objectId`"),
+        );
+        None
     }
 }
 

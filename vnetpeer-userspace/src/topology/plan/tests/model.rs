@@ -112,11 +112,7 @@ fn outbound(image: &Image, id: NicId, src: Addr, dst: Addr) -> Option<Verdict> {
     let roots = *image.routes.get(&nic.table)?;
     let hop = image.next_hops[&image.lookup(roots, dst)?];
     let target = match hop.kind {
-        next_hop_kind::VNET => {
-            let vnet = image.vnets.get(&VnetId(hop.target))?;
-            NicId(image.lookup(vnet.endpoints, dst)?)
-        }
-        next_hop_kind::CONNECTED_GROUP => {
+        next_hop_kind::VNET | next_hop_kind::CONNECTED_GROUP => {
             let vnet = image.vnets.get(&VnetId(hop.target))?;
             NicId(image.lookup(vnet.endpoints, dst)?)
         }
