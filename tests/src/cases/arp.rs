@@ -13,12 +13,12 @@ use crate::{
 const BROADCAST: Mac = Mac([0xff; 6]);
 
 /// A request by `vm`.
-fn request(vm: &Vm, sender: Ipv4Addr, target: Ipv4Addr) -> Packet {
+pub(super) fn request(vm: &Vm, sender: Ipv4Addr, target: Ipv4Addr) -> Packet {
     Packet::arp(Arp::request(vm.mac, sender, target)).between(vm.mac, BROADCAST)
 }
 
 /// The virtual router's answer to it.
-fn reply(vm: &Vm, asker: Ipv4Addr, target: Ipv4Addr) -> Packet {
+pub(super) fn reply(vm: &Vm, asker: Ipv4Addr, target: Ipv4Addr) -> Packet {
     Packet::arp(Arp::reply(Mac::ROUTER, target, vm.mac, asker)).between(Mac::ROUTER, vm.mac)
 }
 

@@ -2,11 +2,19 @@
 
 use super::{Address, Packet, Tables, Verdict, deliver::owns};
 use crate::{
-    abi::{Nic, nic_flags},
+    abi::{Nic, Vnet, nic_flags},
     reason::DropReason,
-    types::{Mac, NicId, WireMac},
+    types::{Mac, NicId, V4, WireMac},
     wire::{ARP_REPLY, ARP_REQUEST, Arp, ETHERNET_LEN, Ethernet, U16, ethertype},
 };
+
+/// Whether a load balancer has the address. A backend with floating IP has it too, and may ask in its name: the
+/// answer goes to whoever asks.
+#[inline(always)]
+fn is_frontend<T: Tables>(tables: &T, vnet: &Vnet, address: V4) -> bool {
+    let id = NicId(address.lookup(tables, &vnet.endpoints).unwrap_or(0));
+    id.is_some() && tables.nic(id).is_some_and(|nic| nic.flags & nic_flags::FRONTEND != 0)
+}
 
 /// Turns a request into its reply, in place.
 ///
@@ -35,10 +43,11 @@ pub(super) fn answer<P: Packet, T: Tables>(
     if owns(tables, id, nic, request.target) || request.sender.is_unspecified() {
         return Err(DropReason::ArpOwnAddress);
     }
-    if nic.flags & nic_flags::FORWARDING == 0 && !owns(tables, id, nic, request.sender) {
+    let vnet = tables.vnet(nic.vnet).ok_or(DropReason::Unconfigured)?;
+    let own = nic.flags & nic_flags::FORWARDING != 0 || owns(tables, id, nic, request.sender);
+    if !own && !is_frontend(tables, vnet, request.sender) {
         return Err(DropReason::SourceAddressSpoofed);
     }
-    let vnet = tables.vnet(nic.vnet).ok_or(DropReason::Unconfigured)?;
     request.target.lookup(tables, &vnet.endpoints).ok_or(DropReason::ArpInvalid)?;
 
     let arp = p.get_mut::<Arp>(ETHERNET_LEN).ok_or(DropReason::Malformed)?;

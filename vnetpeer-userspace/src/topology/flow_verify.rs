@@ -131,9 +131,12 @@ impl Judge<'_> {
             Direction::Inbound => (remote, local, remote_port, local_port),
             Direction::Outbound => (local, remote, local_port, remote_port),
         };
+        // Ports count in rules for TCP, UDP or any protocol; one that names some is about packets with ports.
+        let names_ports =
+            matches!(rule.protocol, RuleProtocol::Any | RuleProtocol::Tcp | RuleProtocol::Udp);
         let has_ports = matches!(self.packet.protocol, protocol::TCP | protocol::UDP);
         let in_ports = |ports: &[PortRange], port: u16| {
-            let is_any = ports.contains(&(0..=u16::MAX));
+            let is_any = !names_ports || ports.contains(&(0..=u16::MAX));
             is_any || (has_ports && ports.iter().any(|range| range.contains(&port)))
         };
         self.is_protocol(rule.protocol)

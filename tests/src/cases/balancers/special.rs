@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use vnetpeer_common::reason::DropReason;
 
 use super::{
-    super::{HOST1, HOST2, received, sent, tunneled},
+    super::{HOST1, HOST2, arp, received, sent, tunneled},
     BACKEND_PORT, FRONTEND, PORT, all_ports, answer4, answer6, before_nvas, floating, here,
     reaches, returns, syn4, syn6, udp4, udp6,
 };
@@ -71,6 +71,13 @@ fn floating_ip() -> Vec<Case> {
             .after_from(a, syn4(a, f.v4, PORT)),
         back("balancers: floating IP, the answer over IPv6", answer6(f.v6, PORT, a))
             .after_from(a, syn6(a, f.v6, PORT)),
+        Case::from_vm(
+            "balancers: floating IP, a backend asks for a neighbour",
+            b,
+            &arp::request(b, f.v4, b.gateway()),
+        )
+        .with(floating)
+        .replies(&arp::reply(b, f.v4, b.gateway())),
         Case::from_vm("balancers: floating IP, no answer", b, &sent(b, answer.clone()))
             .with(floating)
             .drops(b.slot(), spoofed, answer.len()),
