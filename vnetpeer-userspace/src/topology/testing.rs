@@ -284,8 +284,7 @@ fn random_vnet(random: &mut Random, number: usize) -> Vnet {
     ];
     let space: Vec<&str> = spaces[random.below(spaces.len())].iter().map(String::as_str).collect();
     let mut it = vnet(&format!("v{number}"), &space);
-    // A VNet keeps its region, so it follows from the number.
-    if number % 3 == 1 {
+    if random.percent(30) {
         it.location = "North Europe".into();
     }
     let second = Subnet {

@@ -29,7 +29,7 @@ pub(crate) fn add_groups(random: &mut Random, topology: &mut Topology) {
         }
         let index = topology.vnets.len();
         let mut it = vnet(&format!("g{number}"), space);
-        if number % 3 == 1 {
+        if random.percent(30) {
             it.location = "North Europe".into();
         }
         topology.vnets.push(it);
