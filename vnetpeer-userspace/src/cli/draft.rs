@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::unknown::Unknown;
+use super::named::{Unknown, is_named};
 use crate::{
     agent::{api::DeploymentView, rollout::Proposal},
     document::{self, Problems, Severity},
@@ -64,10 +64,7 @@ impl Draft {
     /// The VNet with this name or ARM id. `code` is Azure's for one that is not there.
     pub(super) fn vnet(&self, name: &str, code: &str) -> anyhow::Result<&Vnet> {
         let vnets = &self.topology.vnets;
-        let is = |it: &&Vnet| {
-            it.id.as_str().eq_ignore_ascii_case(name) || it.id.name().eq_ignore_ascii_case(name)
-        };
-        let mut found = vnets.iter().filter(is);
+        let mut found = vnets.iter().filter(|it| is_named(&it.id, name));
         match (found.next(), found.next()) {
             (Some(vnet), None) => Ok(vnet),
             (Some(_), Some(_)) => bail!(

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::{
     Exit, Global,
+    named::Unknown,
     network::{Command, is_named, text},
     output::{self, Rows},
     target::Source,
-    unknown::Unknown,
 };
 use crate::{
     agent::api::GatewayStatus,
@@ -24,9 +24,7 @@ use crate::{
 };
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
-    let from = match command {
-        Command::List { from, .. } | Command::Show { from, .. } => from,
-    };
+    let from = command.from();
     let source = Source::open(from.file.as_deref(), &global.target).await?;
     let mut statuses = Vec::new();
     if from.file.is_none() {

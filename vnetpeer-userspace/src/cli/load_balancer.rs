@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::bail;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::{
     Exit, Global,
     listing::Listing,
-    network::{From, text},
+    named,
+    network::{self, text},
     output::{self, Rows, short},
     target::Source,
-    unknown::Unknown,
 };
 use crate::{
     agent::api::ProbeStatus,
@@ -25,20 +24,8 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List the load balancers
-    List {
-        #[command(flatten)]
-        from: From,
-        #[command(flatten)]
-        listing: Listing,
-    },
-    /// Show one load balancer with its frontends, pools, probes and rules
-    Show {
-        /// Its name or ARM id
-        name: String,
-        #[command(flatten)]
-        from: From,
-    },
+    #[command(flatten)]
+    Show(network::Command),
     /// Show which backends answer their health probes, since when, and why the others do not
     Health {
         /// Name or ARM id of one load balancer; all unless given
@@ -50,18 +37,18 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     let file = match command {
-        Command::List { from, .. } | Command::Show { from, .. } => from.file.as_deref(),
+        Command::Show(command) => command.from().file.as_deref(),
         Command::Health { .. } => None,
     };
     let source = Source::open(file, &global.target).await?;
     let network = source.network()?;
     let balancers = &source.topology.load_balancers;
     match command {
-        Command::List { listing, .. } => {
+        Command::Show(network::Command::List { listing, .. }) => {
             let all = balancers.iter().map(|it| shape(&network, it)).collect();
             listing.print(global, all, rows)?;
         }
-        Command::Show { name, .. } => {
+        Command::Show(network::Command::Show { name, .. }) => {
             output::show_whole(global, &shape(&network, find(balancers, name)?))?;
         }
         Command::Health { name, listing } => {
@@ -75,14 +62,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
 }
 
 fn find<'a>(balancers: &'a [LoadBalancer], name: &str) -> anyhow::Result<&'a LoadBalancer> {
-    let is = |it: &&LoadBalancer| {
-        it.id.name().eq_ignore_ascii_case(name) || it.id.as_str().eq_ignore_ascii_case(name)
-    };
-    let Some(found) = balancers.iter().find(is) else {
-        let known = balancers.iter().map(|it| it.id.name());
-        bail!(Unknown::new("load balancer", name, known));
-    };
-    Ok(found)
+    Ok(named::find("load balancer", name, balancers, |it| &it.id)?.1)
 }
 
 async fn statuses(global: &Global, file: Option<&Path>) -> anyhow::Result<Vec<ProbeStatus>> {

@@ -12,6 +12,7 @@ mod lab;
 mod listing;
 mod load_balancer;
 mod meter;
+mod named;
 mod network;
 mod network_manager;
 mod nsg;
@@ -27,7 +28,6 @@ mod status;
 mod target;
 #[cfg(test)]
 mod tests;
-mod unknown;
 mod validate;
 mod vnet;
 mod watcher;

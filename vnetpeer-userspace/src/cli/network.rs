@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{
     Exit, Global,
     listing::Listing,
+    named::Unknown,
     output::{self, Rows, join},
     peering,
     target::Source,
-    unknown::Unknown,
 };
 use crate::topology::{
     compile::guest_mac,
@@ -36,6 +36,15 @@ pub(super) enum Command {
         #[command(flatten)]
         from: From,
     },
+}
+
+impl Command {
+    /// What is read.
+    pub(super) const fn from(&self) -> &From {
+        match self {
+            Self::List { from, .. } | Self::Show { from, .. } => from,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -66,10 +75,7 @@ impl Kind {
 }
 
 pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyhow::Result<Exit> {
-    let from = match command {
-        Command::List { from, .. } | Command::Show { from, .. } => from,
-    };
-    let source = Source::open(from.file.as_deref(), &global.target).await?;
+    let source = Source::open(command.from().file.as_deref(), &global.target).await?;
     let network = source.network()?;
     let all = resources(kind, &network);
     match command {

@@ -12,10 +12,10 @@ use super::{
     Exit, Global,
     draft::Draft,
     listing::Listing,
-    network::{From, text},
+    named::{self, Unknown, is_named},
+    network::{self, From, text},
     output::{self, Rows, join, short},
     target::Source,
-    unknown::Unknown,
 };
 use crate::{
     agent::{api::DeploymentView, rollout::roll_out},
@@ -24,20 +24,8 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List all of them
-    List {
-        #[command(flatten)]
-        from: From,
-        #[command(flatten)]
-        listing: Listing,
-    },
-    /// Show one with all its groups and configurations
-    Show {
-        /// Its name or ARM id
-        name: String,
-        #[command(flatten)]
-        from: From,
-    },
+    #[command(flatten)]
+    Show(network::Command),
     /// Deploy configurations in regions; what was deployed there before and is not named ends
     #[command(
         after_help = "Changes the newest document that the agents have, judges it as a whole and \
@@ -107,19 +95,18 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
     let from = match command {
         Command::Commit(arguments) => return commit(arguments, global).await,
         Command::DeploymentStatus(arguments) => return status::run(arguments, global).await,
-        Command::List { from, .. }
-        | Command::Show { from, .. }
-        | Command::ListActiveConnectivity { from, .. }
+        Command::Show(command) => command.from(),
+        Command::ListActiveConnectivity { from, .. }
         | Command::ListEffectiveConnectivity { from, .. } => from,
     };
     let source = Source::open(from.file.as_deref(), &global.target).await?;
     let topology = &source.topology;
     match command {
-        Command::List { listing, .. } => {
+        Command::Show(network::Command::List { listing, .. }) => {
             let all = topology.network_managers.iter().map(|it| render::manager(topology, it));
             listing.print(global, all.collect(), managers)?;
         }
-        Command::Show { name, .. } => {
+        Command::Show(network::Command::Show { name, .. }) => {
             let manager = find(topology, name)?;
             output::show_whole(global, &render::manager(topology, manager))?;
         }
@@ -141,9 +128,7 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
 
 /// The network manager with this name or ARM id.
 fn find<'t>(topology: &'t Topology, name: &str) -> anyhow::Result<&'t NetworkManager> {
-    let is = |it: &&NetworkManager| {
-        it.id.as_str().eq_ignore_ascii_case(name) || it.id.name().eq_ignore_ascii_case(name)
-    };
+    let is = |it: &&NetworkManager| is_named(&it.id, name);
     let all = &topology.network_managers;
     let known = all.iter().map(|it| it.id.name());
     match all.iter().filter(is).collect::<Vec<_>>().as_slice() {
@@ -154,13 +139,8 @@ fn find<'t>(topology: &'t Topology, name: &str) -> anyhow::Result<&'t NetworkMan
 }
 
 fn find_vnet(topology: &Topology, name: &str) -> anyhow::Result<model::VnetIndex> {
-    let is = |id: &ResourceId| {
-        id.as_str().eq_ignore_ascii_case(name) || id.name().eq_ignore_ascii_case(name)
-    };
-    let known = topology.vnets.iter().map(|it| it.id.name());
-    let index = topology.vnets.iter().position(|it| is(&it.id));
-    let unknown = || Unknown::new("virtual network", name, known);
-    Ok(model::VnetIndex(index.ok_or_else(unknown)?))
+    let (index, _) = named::find("virtual network", name, &topology.vnets, |it| &it.id)?;
+    Ok(model::VnetIndex(index))
 }
 
 async fn commit(arguments: &Commit, global: &Global) -> anyhow::Result<Exit> {

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{
     Exit, Global,
     listing::Listing,
+    named,
     network::From,
     output::{self, join},
     target::{Source, Target},
-    unknown::Unknown,
 };
 use crate::topology::{
     effective_security::{ListedRule, Reference, listed_rules, tag_name},
@@ -131,15 +130,8 @@ async fn list(from: &From, listing: &Listing, global: &Global) -> anyhow::Result
 async fn show(show: &Show, global: &Global) -> anyhow::Result<Exit> {
     let source = Source::open(show.from.file.as_deref(), &global.target).await?;
     let topology = &source.topology;
-    let name = show.name.as_str();
-    let found = topology.security_groups.iter().position(|it| {
-        it.id.name().eq_ignore_ascii_case(name) || it.id.as_str().eq_ignore_ascii_case(name)
-    });
-    let Some((index, it)) = found.and_then(|at| Some((at, topology.security_groups.get(at)?)))
-    else {
-        let known = topology.security_groups.iter().map(|it| it.id.name());
-        bail!(Unknown::new("network security group", name, known));
-    };
+    let all = &topology.security_groups;
+    let (index, it) = named::find("network security group", &show.name, all, |it| &it.id)?;
     let asked = show.hits || show.never_hit;
     let hits = if asked { Some(hits(&global.target, &it.id).await?) } else { None };
     let mut shown = group(topology, SecurityGroupIndex(index), it, hits.as_ref());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::unknown::Unknown;
+use super::named;
 use crate::{
     agent::{DEFAULT_SOCKET, client::Client, rollout::newest},
     document, lab,
@@ -88,13 +88,7 @@ impl Source {
 
     /// The NIC with this name or ARM id.
     pub(super) fn nic(&self, name: &str) -> anyhow::Result<&Nic> {
-        let is = |nic: &&Nic| {
-            nic.id.name().eq_ignore_ascii_case(name) || nic.id.as_str().eq_ignore_ascii_case(name)
-        };
-        let nics = &self.topology.nics;
-        let known = || nics.iter().map(|nic| nic.id.name());
-        let unknown = || Unknown::new("network interface", name, known());
-        Ok(nics.iter().find(is).ok_or_else(unknown)?)
+        Ok(named::find("network interface", name, &self.topology.nics, |it| &it.id)?.1)
     }
 
     /// The network with its numbers.

@@ -1,6 +1,6 @@
 //! Nodes that differ in numbers only, and hang on the same others, as one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Edge, EdgeKind, Node, Picture};
 
@@ -56,11 +56,11 @@ fn rebuild(picture: &Picture, stands_for: &[usize]) -> Picture {
             merged.nodes.push(node.clone());
         }
     }
+    let mut drawn = BTreeSet::new();
     for edge in &picture.edges {
         let at = |index: usize| stands_for.get(index).and_then(|of| place.get(of)).copied();
         let (Some(from), Some(to)) = (at(edge.from), at(edge.to)) else { continue };
-        let is_there = |it: &Edge| it.from == from && it.to == to && it.kind == edge.kind;
-        if !merged.edges.iter().any(is_there) {
+        if drawn.insert((from, to, edge.kind)) {
             merged.edges.push(Edge { from, to, ..edge.clone() });
         }
     }

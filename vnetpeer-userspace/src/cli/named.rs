@@ -1,11 +1,27 @@
-//! A name that nothing has: what it could have meant.
+//! Resources by name or ARM id; for a name that nothing has, what it could have meant.
 
 use std::fmt;
 
-use crate::document::closest;
+use crate::{document::closest, topology::model::ResourceId};
 
 /// As many names are told one by one.
 const TOLD_MAX: usize = 12;
+
+/// Whether a resource has this name or ARM id, in any case of letters.
+pub(super) fn is_named(id: &ResourceId, name: &str) -> bool {
+    id.name().eq_ignore_ascii_case(name) || id.as_str().eq_ignore_ascii_case(name)
+}
+
+/// The first of `all` with this name or ARM id, and its index; `what` is the kind of resource.
+pub(super) fn find<'t, T>(
+    what: &'static str,
+    name: &str,
+    all: &'t [T],
+    id: impl Fn(&T) -> &ResourceId,
+) -> Result<(usize, &'t T), Unknown> {
+    let found = all.iter().enumerate().find(|(_, it)| is_named(id(it), name));
+    found.ok_or_else(|| Unknown::new(what, name, all.iter().map(|it| id(it).name())))
+}
 
 /// Nothing has the name that was asked for.
 #[derive(Debug)]
