@@ -92,7 +92,9 @@ fn decide<T: Tables, A: Address>(
     };
     let reopened = opens && (flow.is_inbound() != inbound || flow.phase() == FlowPhase::Closing);
     if reopened {
-        flow.set(&opened(filter, query, rules, now, passes));
+        // Asked again, since there is no room to keep it while policies are asked.
+        let tick_rate = tables.config().ok_or(DropReason::Unconfigured)?.tick_rate;
+        flow.renew(&opened(filter, query, rules, now, passes), tick_rate);
         return Ok(passes);
     }
     if judged.is_some() {

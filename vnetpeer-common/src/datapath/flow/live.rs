@@ -80,6 +80,15 @@ impl LiveFlow {
         now.wrapping_sub(self.last_seen.get()) > 2 * u64::from(tick_rate)
     }
 
+    /// Stores the connection that takes its place. If packets passed lately, the cache may still serve replies,
+    /// of which nobody would note the first.
+    #[inline(always)]
+    pub(super) fn renew(&self, flow: &Flow, tick_rate: u32) {
+        let replied = self.replied.get() * u8::from(!self.has_rested(flow.last_seen, tick_rate));
+        self.set(flow);
+        self.replied.set(replied);
+    }
+
     /// Its phase.
     #[inline(always)]
     pub(super) fn phase(&self) -> FlowPhase {
