@@ -6,12 +6,14 @@
 //!
 //! [`document`] reads and judges what people write, [`topology`] computes, [`dataplane`] touches the
 //! kernel, [`agent`] ties them together on one host, [`lab`] builds whole deployments in network
-//! namespaces, [`permission`] decides who may do what, [`graph`] draws pictures, and [`cli`] is the command line.
+//! namespaces, [`permission`] decides who may do what, [`graph`] draws pictures, [`explanation`] says what codes
+//! mean, and [`cli`] is the command line.
 
 pub mod agent;
 pub mod cli;
 pub mod dataplane;
 pub mod document;
+pub mod explanation;
 pub mod graph;
 pub mod lab;
 pub mod permission;
