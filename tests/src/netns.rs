@@ -24,7 +24,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     net::{IpAddr, SocketAddr, UdpSocket},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
     time::{Duration, Instant},
 };
@@ -93,6 +93,15 @@ impl Deployment {
 
     /// [`Self::up`] with hosts that the test itself plays.
     pub async fn up_with(test: &str, document: &str, foreign_hosts: &[&str]) -> Self {
+        Self::build(test, document, foreign_hosts, program()).await
+    }
+
+    /// [`Self::up`] with agents of another program.
+    pub async fn up_as(test: &str, document: &str, program: &Path) -> Self {
+        Self::build(test, document, &[], program.to_owned()).await
+    }
+
+    async fn build(test: &str, document: &str, foreign_hosts: &[&str], program: PathBuf) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("topology.yaml");
         fs::write(&file, document).expect("write the document");
@@ -101,7 +110,7 @@ impl Deployment {
         let options = Options {
             file,
             name: Some(name),
-            program: Some(program()),
+            program: Some(program),
             foreign_hosts: foreign_hosts.iter().map(|host| (*host).to_owned()).collect(),
         };
         let lab = lab::up(&options).await.unwrap_or_else(|error| panic!("{error}"));

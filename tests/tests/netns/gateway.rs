@@ -5,8 +5,11 @@ mod ecmp;
 mod exchange;
 mod namespace;
 
+/// Prefixes of the site behind it.
+pub(crate) const SITE: [&str; 2] = ["192.168.0.0/16", "fd00:c0::/48"];
+
 /// A hub with a gateway on the second host, and a spoke on the first.
-const DOCUMENT: &str = r#"
+pub(crate) const DOCUMENT: &str = r#"
 deployment: {name: bgp}
 virtualNetworks:
   - name: hub

@@ -6,8 +6,10 @@
 //! super-frame stands for is seen by a packet socket in the receiver's namespace.
 
 mod crash;
+mod gateway;
 mod matrix;
 mod prometheus;
+mod reconcile;
 
 use vnetpeer_tests::{
     kernel,

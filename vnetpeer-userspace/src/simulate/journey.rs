@@ -4,6 +4,7 @@ use vnetpeer_common::{
     reason::DropReason,
     types::{LinkId, NicId, RuleId},
 };
+use vnetpeer_metering::record::Direction;
 
 /// The way of one packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,15 @@ impl Journey {
             End::Delivered(nic) => Some(nic),
             _ => None,
         }
+    }
+
+    /// The meters that the packet moved on its hops, in order, for
+    /// [`meters::cost`](crate::topology::meters::cost): egress of the link over which it left a VNet, ingress of
+    /// the one over which it entered the next.
+    pub fn meters(&self) -> impl Iterator<Item = (LinkId, Direction)> {
+        let of_hop =
+            |hop: &Hop| [(hop.egress, Direction::Egress), (hop.ingress, Direction::Ingress)];
+        self.hops.iter().flat_map(of_hop).filter(|(link, _)| link.is_some())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Journeys of single packets.
 
+mod costs;
 mod peerings;
 
 use std::net::IpAddr;

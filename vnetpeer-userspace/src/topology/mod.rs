@@ -15,6 +15,7 @@
 //! - [`trie`]: tables of prefixes as interned nodes.
 //! - [`plan`]: the smallest ordered list of map operations from what is to what should be.
 //! - [`diff`]: the same difference for people.
+//! - [`meters`]: what usage records say of a link.
 //!
 //! Nothing here does I/O, reads a clock or logs.
 
@@ -25,6 +26,7 @@ pub mod diff;
 pub mod effective_security;
 pub mod facts;
 pub mod flow_verify;
+pub mod meters;
 pub mod model;
 pub mod network;
 pub mod plan;

@@ -8,7 +8,7 @@ use crate::{
     harness::{self, At, Harness},
     instance::Instance,
     report::{Row, median},
-    worlds::{self, LOCAL, Load, REMOTE, REMOTE_OVER_V6},
+    worlds::{self, LOCAL, Load, REMOTE, REMOTE_OVER_V6, WITHIN},
 };
 
 /// Interleaved rounds, of which the median counts, unless asked otherwise.
@@ -99,6 +99,8 @@ fn benches_of(instance: &Instance, routes: u16, at: At) -> Result<Vec<Bench>> {
         add(&path("encap"), Effect::Encap, out, remote.to(v6, routes))?;
         add(&path("decap"), Effect::Decap, into, remote.from(v6, routes))?;
         if routes == 1 {
+            // What metering costs is the difference from `local`.
+            add(&(path("local") + "-unmetered"), Effect::Local, out, WITHIN.to(v6, routes))?;
             add("drop/spoof", Effect::Drop, out, worlds::spoofed(v6))?;
         } else {
             // The routes alone: with one destination, the rest of the tables stays in the cache.

@@ -1,10 +1,21 @@
 //! `metering/…`: what a scrape by Prometheus and a reading into the ledger take with 10,000 links.
 
-use std::{fmt::Write as _, path::Path, time::Instant};
+use std::{
+    fmt::Write as _,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
 use vnetpeer_userspace::{
-    agent::meter::Meters,
+    agent::{
+        meter::Meters,
+        server::{Context, serve_metrics},
+    },
     dataplane::Dataplane,
     document,
     topology::state::{State, advance},
@@ -17,13 +28,14 @@ pub(crate) const ROUNDS: usize = 9;
 /// A mesh of so many VNets has 10,100 links.
 const VNETS: usize = 101;
 const SCRAPE: &str = "metering/scrape/10000-links";
+const PAGE: &str = "metering/page/10000-links";
 const READ: &str = "metering/read/10000-links";
 /// Milliseconds that are wanted.
 const SCRAPE_TARGET: f64 = 100.0;
 const KEEP_DAYS: u32 = 90;
 
 pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
-    if !SCRAPE.contains(filter) && !READ.contains(filter) {
+    if ![SCRAPE, PAGE, READ].iter().any(|name| name.contains(filter)) {
         return Ok(Vec::new());
     }
     let pins = format!("/sys/fs/bpf/vnetpeer-bench-{}", std::process::id());
@@ -43,15 +55,23 @@ fn measure(dataplane: &Dataplane, pins: &Path, rounds: usize) -> Result<Vec<Row>
         loaded.map_err(|problems| anyhow!("the document has problems: {problems}"))?.topology;
     let state = advance(&State::default(), &topology)?;
     let folder = tempfile::tempdir()?;
-    let meters = Meters::open("host-a", folder.path(), pins, KEEP_DAYS, dataplane)?;
+    let meters = Arc::new(Meters::open("host-a", folder.path(), pins, KEEP_DAYS, dataplane)?);
     meters.name(&topology, &state);
     meters.in_force(topology.peerings.iter().filter_map(|it| state.link(&it.id)));
     meters.sample()?;
-    let (mut scrapes, mut reads, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let runtime = Runtime::new()?;
+    let address = serve(&runtime, &meters)?;
+    let (mut scrapes, mut pages, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+    let mut bytes = 0;
     for _ in 0..rounds {
         let start = Instant::now();
-        bytes = meters.metrics(None)?.len();
+        bytes = scrape(address)?;
         scrapes.push(start.elapsed().as_secs_f64() * 1e3);
+        let start = Instant::now();
+        let page = meters.metrics(None)?.len();
+        pages.push(start.elapsed().as_secs_f64() * 1e3);
+        // The answer's head apart.
+        ensure!(bytes > page && bytes < page + 1_000, "{bytes} bytes came, not {page}");
         let start = Instant::now();
         meters.sample()?;
         reads.push(start.elapsed().as_secs_f64() * 1e3);
@@ -64,7 +84,30 @@ fn measure(dataplane: &Dataplane, pins: &Path, rounds: usize) -> Result<Vec<Row>
         floor: None,
         target,
     };
-    Ok(vec![row(SCRAPE, scrapes, Some(SCRAPE_TARGET)), row(READ, reads, None)])
+    Ok(vec![
+        row(SCRAPE, scrapes, Some(SCRAPE_TARGET)),
+        row(PAGE, pages, None),
+        row(READ, reads, None),
+    ])
+}
+
+/// Answers scrapes as an agent does, but that no task says how it is.
+fn serve(runtime: &Runtime, meters: &Arc<Meters>) -> Result<SocketAddr> {
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+    let address = listener.local_addr()?;
+    let (commands, _) = mpsc::channel(1);
+    runtime.spawn(serve_metrics(listener, Context::new(commands, Arc::clone(meters))));
+    Ok(address)
+}
+
+/// Asks as Prometheus does, and reads the answer to its end: so many bytes.
+fn scrape(address: SocketAddr) -> Result<usize> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    ensure!(answer.starts_with(b"HTTP/1.1 200"), "no page came");
+    Ok(answer.len())
 }
 
 /// Every VNet is peered with every other; one NIC makes the host need all of them.

@@ -63,6 +63,16 @@ pub(crate) const REMOTE_OVER_V6: Spoke = Spoke {
     back: LinkId(12),
 };
 
+/// Machines here, in the guest's own VNet: nothing meters what is sent to them, and all else is as with [`LOCAL`].
+pub(crate) const WITHIN: Spoke = Spoke {
+    vnet: TENANT_A,
+    net: 64,
+    first_nic: 3_400,
+    host: VtepId::NONE,
+    out: LinkId::NONE,
+    back: LinkId::NONE,
+};
+
 /// A frame, and where it varies from run to run.
 #[derive(Clone)]
 pub(crate) struct Load {
@@ -144,8 +154,10 @@ impl Spoke {
             for (prefix, address) in prefixes.into_iter().zip([IpAddr::from(v4), v6.into()]) {
                 spaces.endpoints.extend([(prefix, 0), (address.into(), id.0)]);
                 world.routes.entry(TABLE_A).or_default().push((prefix, next));
-                let peers = &mut world.vnets.get_mut(&TENANT_A).expect("spoke A").peers;
-                peers.push((prefix, self.out.0));
+                if self.out.is_some() {
+                    let peers = &mut world.vnets.get_mut(&TENANT_A).expect("spoke A").peers;
+                    peers.push((prefix, self.out.0));
+                }
             }
             let nic = Nic {
                 flags: nic_flags::PRESENT | nic_flags::DELIVER_XDP,
@@ -159,6 +171,11 @@ impl Spoke {
                 ..Nic::default()
             };
             world.nics.insert(id, nic);
+        }
+        if self.vnet == TENANT_A {
+            let own = world.vnets.get_mut(&TENANT_A).expect("spoke A");
+            own.endpoints.extend(spaces.endpoints);
+            return;
         }
         world.vnets.insert(self.vnet, spaces);
         // As Azure makes them: access allowed, forwarded traffic not.
@@ -206,7 +223,7 @@ pub(crate) fn world(routes: u16) -> World {
     world.nic_mut(&GUEST).flags = nic_flags::PRESENT | nic_flags::DELIVER_XDP;
     world.vnets.get_mut(&TENANT_A).expect("spoke A").peers.clear();
     world.vtep_mut(world::HOST3).flags |= vtep_flags::TRANSMIT_XDP;
-    for spoke in [&LOCAL, &REMOTE, &REMOTE_OVER_V6] {
+    for spoke in [&LOCAL, &REMOTE, &REMOTE_OVER_V6, &WITHIN] {
         spoke.add_to(&mut world, routes);
     }
     world

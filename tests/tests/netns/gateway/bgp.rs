@@ -14,9 +14,8 @@ use vnetpeer_tests::{
     },
 };
 
-use super::DOCUMENT;
+use super::{DOCUMENT, SITE};
 
-const SITE: [&str; 2] = ["192.168.0.0/16", "fd00:c0::/48"];
 const HUB: [&str; 2] = ["10.0.0.0/16", "fd00:10::/48"];
 const SPOKE: [&str; 2] = ["10.1.0.0/16", "fd00:11::/48"];
 const BYTES: usize = 1 << 20;

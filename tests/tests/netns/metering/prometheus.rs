@@ -15,8 +15,10 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use vnetpeer_tests::{
     kernel,
-    netns::{Deployment, Spec, Transfer, transfer, until},
+    netns::{Capture, Deployment, Site, Spec, Transfer, transfer, until},
 };
+
+use crate::gateway::{DOCUMENT, SITE};
 
 const RULES: &str = "vnetpeer.rules.yml";
 
@@ -61,6 +63,14 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
+    /// One that scrapes all agents.
+    fn of(deployment: &Deployment) -> Self {
+        let agents = deployment.agents();
+        let targets: Vec<SocketAddr> =
+            agents.iter().map(|it| forward(it.socket().to_owned())).collect();
+        Self::start(&targets)
+    }
+
     fn start(targets: &[SocketAddr]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::copy(shipped(&format!("prometheus/{RULES}")), folder.path().join(RULES)).expect("copy");
@@ -125,14 +135,17 @@ fn by_name(results: Vec<(BTreeMap<String, String>, String)>) -> BTreeMap<(String
 }
 
 #[test]
-fn the_shipped_rules_are_valid() {
+fn the_shipped_rules_are_valid_and_alert_when_they_should() {
     if !kernel::available() {
         return;
     }
-    for (kind, file) in
-        [("rules", "prometheus/vnetpeer.rules.yml"), ("config", "prometheus/prometheus.yml")]
-    {
-        let check = Command::new("promtool").args(["check", kind]).arg(shipped(file)).output();
+    for (what, file) in [
+        (["check", "rules"], "prometheus/vnetpeer.rules.yml"),
+        (["check", "config"], "prometheus/prometheus.yml"),
+        // Whether alerts fire when they should, and not before.
+        (["test", "rules"], "prometheus/vnetpeer.rules.test.yml"),
+    ] {
+        let check = Command::new("promtool").args(what).arg(shipped(file)).output();
         let check = check.expect("run promtool; `cargo xtask setup` installs it");
         assert!(check.status.success(), "{file}: {}", String::from_utf8_lossy(&check.stderr));
     }
@@ -148,11 +161,7 @@ async fn prometheus_has_the_sums_of_the_meters() {
     for (to, is_v4) in [(&blue1, true), (&blue2, true), (&blue2, false)] {
         transfer(&red1, to, Transfer { bytes: 1 << 20, is_v4 });
     }
-    let agents = deployment.agents();
-    let targets: Vec<SocketAddr> =
-        agents.iter().map(|it| forward(it.socket().to_owned())).collect();
-    let prometheus = Prometheus::start(&targets);
-
+    let prometheus = Prometheus::of(&deployment);
     let mut expected = BTreeMap::new();
     for ((from, _), meter) in deployment.meters().await {
         expected.insert((from.clone(), "egress".to_owned()), meter.egress_bytes);
@@ -184,4 +193,47 @@ async fn prometheus_has_the_sums_of_the_meters() {
             assert!(is_rate || !results.is_empty(), "{}: nothing", panel["title"]);
         }
     }
+}
+
+/// What goes through a hub's gateway is on the spoke's link alone. The difference of the two sides is that, to the
+/// byte, and is told as such.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_two_sides_of_a_peering_differ_by_what_its_gateway_carried() {
+    if !kernel::available() {
+        return;
+    }
+    let deployment = Deployment::up("u-prom-gw", DOCUMENT).await;
+    let site = Site::join(&deployment, "gateway", &SITE);
+    let [spoke, hub, gateway] =
+        ["spoke-vm", "hub-vm", "gateway"].map(|name| deployment.guest(name));
+    // What is captured is what the hub's side does not count, from the very first packet on.
+    let out = [true, false].map(|is_v4| Capture::start(&gateway, spoke.address(is_v4)));
+    let back = [true, false].map(|is_v4| Capture::start(&spoke, site.guest.address(is_v4)));
+    for is_v4 in [true, false] {
+        let reached = async || spoke.pings(site.guest.address(is_v4));
+        until("the spoke reaches the site", reached).await;
+        transfer(&spoke, &site.guest, Transfer { bytes: 1 << 20, is_v4 });
+        // This is on both sides.
+        transfer(&spoke, &hub, Transfer { bytes: 1 << 20, is_v4 });
+    }
+    let bytes = |captures: [Capture; 2]| -> i64 {
+        let bytes = captures.map(|it| it.finish().segmented_bytes);
+        bytes.iter().sum::<u64>().try_into().expect("a few megabytes")
+    };
+    // A link's difference is its egress less the other side's ingress.
+    let expected = BTreeMap::from([("to-hub", bytes(out)), ("to-spoke", -bytes(back))]);
+    let prometheus = Prometheus::of(&deployment);
+    let differences = || {
+        let results = prometheus.query("vnetpeer:peering_difference_bytes").unwrap_or_default();
+        let of = |(labels, value): (BTreeMap<String, String>, String)| {
+            assert_eq!(labels["gateway_transit"], "true");
+            let name = labels["peering"].rsplit('/').next().unwrap_or_default().to_owned();
+            (name, value.parse::<i64>().expect("whole bytes"))
+        };
+        results.into_iter().map(of).collect::<BTreeMap<String, i64>>()
+    };
+    let is_expected =
+        async || differences().iter().map(|(a, b)| (a.as_str(), *b)).eq(expected.clone());
+    until("prometheus has the differences", is_expected).await;
+    println!("{:?}", differences());
 }

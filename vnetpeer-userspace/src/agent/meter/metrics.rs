@@ -35,7 +35,7 @@ impl Meters {
         let numbers: BTreeSet<u32> = in_force.iter().map(|(number, _)| **number).collect();
         let meters = self.counters.read(&numbers)?;
         let created = lock(&self.ledger).created();
-        describe(page, &in_force);
+        describe(page, &in_force, &links.transit);
         for (what, bytes) in [("bytes", true), ("packets", false)] {
             let help = if bytes {
                 "Layer-3 bytes as on the wire after segmentation, seen from the VNet that the link belongs to."
@@ -118,14 +118,16 @@ impl Meters {
 }
 
 /// What is known of the links besides their counters.
-fn describe(page: &mut Page, links: &[(&u32, &Link)]) {
+fn describe(page: &mut Page, links: &[(&u32, &Link)], transit: &BTreeSet<u32>) {
     let ends: BTreeMap<(&str, Option<&str>), String> = links
         .iter()
         .map(|(_, it)| ((it.vnet.as_str(), it.remote_vnet.as_deref()), it.guid.to_string()))
         .collect();
-    let help = "A link; reverse is the link of the other side.";
+    let help =
+        "A link; reverse is the link of the other side, which does not count gateway transit.";
     page.family("vnetpeer_link", Kind::Info, "", help);
-    for (_, it) in links {
+    let truth = |it: bool| if it { "true" } else { "false" };
+    for (number, it) in links {
         let remote = it.remote_vnet.as_deref();
         let reverse = remote.and_then(|remote| ends.get(&(remote, Some(it.vnet.as_str()))));
         page.value(
@@ -136,7 +138,8 @@ fn describe(page: &mut Page, links: &[(&u32, &Link)]) {
                 ("remote_virtual_network", remote.unwrap_or_default()),
                 ("region", &it.region),
                 ("remote_region", it.remote_region.as_deref().unwrap_or_default()),
-                ("global", if it.global { "true" } else { "false" }),
+                ("global", truth(it.global)),
+                ("gateway_transit", truth(transit.contains(number))),
                 ("reverse", reverse.map_or("", String::as_str)),
             ]),
             "1",

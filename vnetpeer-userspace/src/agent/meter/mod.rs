@@ -1,7 +1,6 @@
 //! Usage that nobody loses: reads the counters of links into the ledger (`vnetpeer-metering`).
 //!
 //! - [`sampler`]: reads every few seconds, at the end of every hour, and when the document changed.
-//! - `names`: what is said of a link in its records.
 //! - `abandoned`: the last reading of counters that another version of the agent left.
 //! - [`metrics`]: the same counters for Prometheus.
 //!
@@ -11,7 +10,6 @@
 
 mod abandoned;
 pub mod metrics;
-mod names;
 pub mod sampler;
 
 use std::{
@@ -36,7 +34,7 @@ use vnetpeer_metering::{
 
 use crate::{
     dataplane::{Dataplane, LoadError, counters, maps::MapOpError},
-    topology::{model::Topology, state::State},
+    topology::{meters, model::Topology, state::State},
 };
 
 /// The ledger's file in the state directory.
@@ -89,6 +87,8 @@ struct Health {
 #[derive(Clone, Default)]
 struct Links {
     named: Arc<BTreeMap<u32, Link>>,
+    /// Those of peerings over which a spoke uses the hub's gateway, or lets it be used.
+    transit: Arc<BTreeSet<u32>>,
     in_force: Arc<BTreeSet<u32>>,
 }
 
@@ -134,7 +134,9 @@ impl Meters {
 
     /// What the document says of its links from now on.
     pub fn name(&self, topology: &Topology, state: &State) {
-        lock(&self.links).named = Arc::new(names::links(topology, state));
+        let mut links = lock(&self.links);
+        links.named = Arc::new(meters::links(topology, state));
+        links.transit = Arc::new(meters::transit(topology, state));
     }
 
     /// Before a plan is executed: the ledger must know the links that it puts in force, and read the
@@ -176,7 +178,7 @@ impl Meters {
 
     fn try_sample(&self) -> Result<(), MeterError> {
         let mut ledger = lock(&self.ledger);
-        let Links { named, in_force } = lock(&self.links).clone();
+        let Links { named, in_force, .. } = lock(&self.links).clone();
         let links = numbered(&named, in_force.iter().copied());
         let counts = self.counts(&mut ledger.numbers(), in_force.iter().copied())?;
         let (moment, installed) = (now()?, &*in_force);
