@@ -73,7 +73,7 @@ fn of_peering(topology: &Topology, state: &State, peering: &Peering) -> Option<(
     let link = Link {
         kind: LinkKind::Peering,
         remote_vnet: Some(text(&remote.id)),
-        remote_region: Some(remote.location.clone()),
+        remote_region: Some(remote.region()),
         global: vnet.region() != remote.region(),
         ..of(state, vnet, &peering.id)?
     };
@@ -90,7 +90,7 @@ fn of(state: &State, vnet: &Vnet, id: &ResourceId) -> Option<Link> {
         id: text(id),
         kind: LinkKind::ConnectedGroup,
         vnet: text(&vnet.id),
-        region: vnet.location.clone(),
+        region: vnet.region(),
         remote_vnet: None,
         remote_region: None,
         global: false,
