@@ -196,12 +196,7 @@ impl Floors<'_> {
             Effect::Drop | Effect::Least(_) => None,
         };
         let extra = self.extra(bench);
-        Row {
-            name: bench.name.clone(),
-            unit: "ns",
-            rounds: bench.times.iter().map(|time| time - extra).collect(),
-            floor: Some(self.floor(bench)),
-            target,
-        }
+        let times = bench.times.iter().map(|time| time - extra).collect();
+        Row::new(&bench.name, "ns", times).beside(Some(self.floor(bench)), None).at_most(target)
     }
 }

@@ -171,13 +171,7 @@ impl Results {
         let target = TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| *target);
         match self.0.iter_mut().find(|row| row.name == name) {
             Some(row) => row.rounds.push(value),
-            None => self.0.push(Row {
-                name: name.to_owned(),
-                unit,
-                rounds: vec![value],
-                floor: None,
-                target,
-            }),
+            None => self.0.push(Row::new(name, unit, vec![value]).at_most(target)),
         }
     }
 

@@ -77,13 +77,7 @@ fn measure(dataplane: &Dataplane, pins: &Path, rounds: usize) -> Result<Vec<Row>
         reads.push(start.elapsed().as_secs_f64() * 1e3);
     }
     eprintln!("{} links, a page of {bytes} bytes", topology.peerings.len());
-    let row = |name: &str, rounds, target| Row {
-        name: name.to_owned(),
-        unit: "ms",
-        rounds,
-        floor: None,
-        target,
-    };
+    let row = |name: &str, rounds, target| Row::new(name, "ms", rounds).at_most(target);
     Ok(vec![
         row(SCRAPE, scrapes, Some(SCRAPE_TARGET)),
         row(PAGE, pages, None),

@@ -35,7 +35,7 @@ impl Results {
         let name = format!("{PREFIX}{name}");
         match self.0.iter_mut().find(|row| row.name == name) {
             Some(row) => row.rounds.push(value),
-            None => self.0.push(Row { name, unit, rounds: vec![value], floor: None, target: None }),
+            None => self.0.push(Row::new(name, unit, vec![value])),
         }
     }
 

@@ -278,13 +278,9 @@ fn rows(benches: &[Bench]) -> Vec<Row> {
     };
     let row = |bench: &Bench| {
         let floor = bench.case.beside.as_ref().and_then(time);
-        Row {
-            name: bench.case.name.clone(),
-            unit: "ns",
-            rounds: bench.times.clone(),
-            floor,
-            target: target(&bench.case, floor),
-        }
+        Row::new(&bench.case.name, "ns", bench.times.clone())
+            .beside(floor, None)
+            .at_most(target(&bench.case, floor))
     };
     benches.iter().map(row).collect()
 }
