@@ -302,8 +302,9 @@ pub fn program() -> PathBuf {
         return program.into();
     }
     let test = env::current_exe().expect("the test has a path");
-    let folder = test.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
-    let program = folder.join("vnetpeer");
-    assert!(program.exists(), "{} is missing; run `cargo xtask build`", program.display());
+    // Tests are in target/PROFILE/deps, benchmarks in target/PROFILE.
+    let mut folders = test.ancestors().skip(1).take(2).map(|folder| folder.join("vnetpeer"));
+    let program = folders.find(|program| program.is_file());
     program
+        .unwrap_or_else(|| panic!("no vnetpeer beside {}; run `cargo xtask build`", test.display()))
 }

@@ -13,6 +13,12 @@ pub fn bench_programs() -> Vec<u8> {
     read("VNETPEER_BENCH_OBJECT", "target/bpf/bpfel-unknown-none/release/vnetpeer-bench")
 }
 
+/// The ends of whole deployments in a benchmark: `VNETPEER_SYSTEM_OBJECT`, else where
+/// `cargo xtask build` leaves them.
+pub fn system_programs() -> Vec<u8> {
+    read("VNETPEER_SYSTEM_OBJECT", "target/bpf/bpfel-unknown-none/release/vnetpeer-system")
+}
+
 fn read(variable: &str, default: &str) -> Vec<u8> {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let path = env::var_os(variable).map_or_else(|| workspace.join(default), PathBuf::from);

@@ -6,6 +6,7 @@
 mod bench;
 mod build;
 mod ci;
+mod pktgen;
 mod run;
 mod setup;
 mod shell;
@@ -35,6 +36,8 @@ enum Command {
     Build(build::Args),
     /// Runs every check that a change must pass.
     Ci,
+    /// Sends packets with the kernel's packet generator, and says how many.
+    Pktgen(pktgen::Args),
     /// Brings a deployment up in network namespaces on this machine and watches it.
     Run(run::Args),
     /// Finds or installs the eBPF toolchain and the tools that tests use.
@@ -62,6 +65,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&args),
         Command::Build(args) => build::run(&args),
         Command::Ci => ci::run(),
+        Command::Pktgen(args) => pktgen::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Setup => setup::run(),
         Command::Test(args) => test::run(&args),

@@ -6,7 +6,7 @@ use super::apt::Apt;
 use crate::shell;
 
 /// Each program with the Debian package that has it.
-const TOOLS: [(&str, &str); 11] = [
+const TOOLS: [(&str, &str); 12] = [
     ("bird", "bird2"),
     ("bpftool", "bpftool"),
     ("ethtool", "ethtool"),
@@ -16,6 +16,7 @@ const TOOLS: [(&str, &str); 11] = [
     ("ping", "iputils-ping"),
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
+    ("sockperf", "sockperf"),
     ("strace", "strace"),
     ("tcpdump", "tcpdump"),
 ];

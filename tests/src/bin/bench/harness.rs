@@ -82,7 +82,7 @@ pub(crate) struct Raw {
 }
 
 /// At which hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum At {
     /// XDP.
     Xdp,

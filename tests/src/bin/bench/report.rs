@@ -46,14 +46,7 @@ pub(crate) enum Against {
 impl Row {
     /// A result that stands alone.
     pub(crate) fn new(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>) -> Self {
-        Self {
-            name: name.into(),
-            unit,
-            rounds,
-            floor: None,
-            baseline: None,
-            goals: Vec::new(),
-        }
+        Self { name: name.into(), unit, rounds, floor: None, baseline: None, goals: Vec::new() }
     }
 
     /// With what was measured beside it.
