@@ -58,12 +58,21 @@ struct Net {
     hosts: [Space; 2],
 }
 
+impl Net {
+    /// Its way, on which these programs forward.
+    fn way(self, at: At, programs: Vec<Programs>) -> Way {
+        let entry = (self.hosts[0].clone(), "port0".to_owned());
+        way(self.ends, at, entry).keeping(programs, self.hosts)
+    }
+}
+
 /// The workloads' veth pair and nothing else.
 pub(super) fn veth() -> Result<Way> {
     let ends = ends()?;
     ends[0].space.cable(("eth0", MAC_A), &ends[1].space, ("eth0", MAC_B), MTU)?;
     prepare(&ends)?;
-    Ok(way(ends, At::Tc))
+    let entry = (ends[1].space.clone(), "eth0".to_owned());
+    Ok(way(ends, At::Tc, entry))
 }
 
 /// The kernel's bridge with a filter that tracks connections, and its VXLAN device between hosts.
@@ -93,7 +102,7 @@ pub(super) fn kernel(hosts: Hosts) -> Result<Way> {
             host.run(&format!("ip link set dev {port} up"))?;
         }
     }
-    Ok(way(net.ends, At::Tc).keeping(Vec::new(), net.hosts))
+    Ok(net.way(At::Tc, Vec::new()))
 }
 
 /// Programs of a few instructions.
@@ -119,9 +128,10 @@ pub(super) fn least(at: At, hosts: Hosts) -> Result<Way> {
     if at == At::Xdp {
         for end in &net.ends {
             end.space.run("ethtool -K eth0 tx off")?;
+            end.space.poll("eth0", true)?;
         }
     }
-    Ok(way(net.ends, at).keeping(keep, net.hosts))
+    Ok(net.way(at, keep))
 }
 
 fn ends() -> Result<[End; 2]> {
@@ -159,6 +169,7 @@ fn net(hosts: Hosts) -> Result<Net> {
         spaces[0].cable(("up", mac), &spaces[1], ("up", other), UNDERLAY_MTU)?;
         for (number, host) in spaces.iter().enumerate() {
             let ((_, own), (mac, other)) = (UNDERLAY[number], UNDERLAY[1 - number]);
+            host.poll("up", true)?;
             host.run(&format!("ip address add {own}/24 dev up"))?;
             host.run(&format!("ip neighbour add {other} lladdr {mac} dev up nud permanent"))?;
             if hosts == Hosts::Wire {
@@ -169,9 +180,9 @@ fn net(hosts: Hosts) -> Result<Net> {
     Ok(Net { ends, hosts: spaces })
 }
 
-fn way(ends: [End; 2], at: At) -> Way {
+fn way(ends: [End; 2], at: At, entry: (Space, String)) -> Way {
     let next = ends[1].mac;
-    Way::new(ends, next, at)
+    Way::new(ends, next, at, entry)
 }
 
 fn ethernet(to: Mac, from: Mac) -> Vec<u8> {

@@ -34,7 +34,11 @@ pub(super) async fn up(at: At, wire: bool) -> Deployment {
 /// From the sender to another NIC.
 pub(super) fn way(deployment: &Deployment, at: At, to: &str) -> Result<Way> {
     let ends = [end(deployment, SENDER)?, end(deployment, to)?];
-    Ok(Way::new(ends, Mac::ROUTER, at))
+    let mut nics = deployment.lab.topology().nics.iter();
+    let sender = nics.find(|nic| nic.id.name() == SENDER).context("no sender")?;
+    let host = Space::open(&netns::path(deployment.lab.host_namespace("host-1")?))?;
+    let entry = (host, sender.interface.to_string());
+    Ok(Way::new(ends, Mac::ROUTER, at, entry))
 }
 
 fn end(deployment: &Deployment, name: &str) -> Result<End> {

@@ -93,7 +93,13 @@ impl Space {
         self.within(|| if_nametoindex(interface).with_context(|| format!("find {interface}")))
     }
 
-    /// A veth pair. Both ends poll, as packets that are redirected to them need it.
+    /// Lets an interface poll, or no longer. The other end takes redirected packets only then.
+    pub(super) fn poll(&self, interface: &str, is_on: bool) -> Result<()> {
+        let value = if is_on { "on" } else { "off" };
+        self.run(&format!("ethtool -K {interface} gro {value}")).map(|_| ())
+    }
+
+    /// A veth pair.
     pub(super) fn cable(
         &self,
         (name, mac): (&str, Mac),
@@ -108,7 +114,6 @@ impl Space {
         ))?;
         for (space, interface) in [(self, name), (other, peer)] {
             space.run(&format!("ip link set dev {interface} up"))?;
-            space.run(&format!("ethtool -K {interface} gro on"))?;
         }
         Ok(())
     }

@@ -54,25 +54,39 @@ pub(super) struct Way {
     next: Mac,
     /// The hook of the programs on the way: what arrives is counted at the same.
     at: At,
+    /// The other end of the sender's cable.
+    entry: (Space, String),
     /// What does the forwarding, and where, for as long as this lives.
-    programs: Vec<Programs>,
-    hosts: Vec<Space>,
+    _programs: Vec<Programs>,
+    _hosts: Vec<Space>,
 }
 
 impl Way {
-    /// A way on which programs of that hook forward.
-    pub(super) fn new([from, to]: [End; 2], next: Mac, at: At) -> Self {
-        Self { from, to, next, at, programs: Vec::new(), hosts: Vec::new() }
+    /// A way on which programs of that hook forward; the sender's cable ends at `entry`.
+    pub(super) fn new([from, to]: [End; 2], next: Mac, at: At, entry: (Space, String)) -> Self {
+        Self { from, to, next, at, entry, _programs: Vec::new(), _hosts: Vec::new() }
     }
 
     /// With what belongs to it alone.
-    pub(super) fn keeping(mut self, programs: Vec<Programs>, hosts: [Space; 2]) -> Self {
-        (self.programs, self.hosts) = (programs, hosts.to_vec());
-        self
+    pub(super) fn keeping(self, programs: Vec<Programs>, hosts: [Space; 2]) -> Self {
+        Self { _programs: programs, _hosts: hosts.to_vec(), ..self }
     }
 
     /// Packets of 64 bytes that arrive in a second, in millions, where one CPU sends and forwards them.
+    ///
+    /// A veth takes the source's packets only while its other end polls, as XDP lets it do.
     pub(super) fn packets(&self, flows: u32) -> Result<f64> {
+        let (space, interface) = &self.entry;
+        if self.at == At::Xdp {
+            return self.send(flows);
+        }
+        space.poll(interface, true)?;
+        let rate = self.send(flows);
+        space.poll(interface, false)?;
+        rate
+    }
+
+    fn send(&self, flows: u32) -> Result<f64> {
         let frame = Packet::v4(self.from.address, self.to.address)
             .udp(10_001, DISCARD, PAYLOAD)
             .between(self.from.mac, self.next)
