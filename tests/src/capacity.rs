@@ -42,7 +42,7 @@ pub const CACHE_SETS: u32 = 16;
 pub const CPUS: u32 = 256;
 
 /// The capacity of each map whose default is not used.
-pub const ALL: [(&str, u32); 23] = [
+pub const ALL: [(&str, u32); 24] = [
     (maps::IFACES, INTERFACES),
     (maps::NICS, NICS),
     (maps::VNETS, VNETS),
@@ -54,6 +54,7 @@ pub const ALL: [(&str, u32); 23] = [
     (maps::METERS, LINKS),
     (maps::VTEPS, VTEPS),
     (maps::BALANCERS, BALANCERS),
+    (maps::TURNS, BALANCERS),
     (maps::FRONTENDS, BALANCERS),
     (maps::DROPS, DROP_SLOTS * DROP_REASONS_MAX),
     (maps::FILTERS, DROP_SLOTS),

@@ -81,6 +81,7 @@ struct Flows {
     v4: FlowTable<FlowKey4>,
     v6: FlowTable<FlowKey6>,
     opened: RefCell<BTreeMap<u32, FlowsOpened>>,
+    turns: RefCell<BTreeMap<BalancerId, u64>>,
     hits: RefCell<BTreeMap<RuleId, u64>>,
 }
 
@@ -261,6 +262,13 @@ impl Tables for HostTables {
 
     fn balancer(&self, id: BalancerId) -> Option<&Balancer> {
         self.balancers.get(id.0)
+    }
+
+    fn take_turn(&self, id: BalancerId) -> u64 {
+        let mut turns = self.flows.turns.borrow_mut();
+        let turn = turns.entry(id).or_default();
+        *turn += 1;
+        *turn - 1
     }
 
     fn vtep(&self, id: VtepId) -> Option<&Vtep> {

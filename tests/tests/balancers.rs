@@ -12,7 +12,7 @@ use vnetpeer_tests::{
     packet::Packet,
     run,
     tables::HostTables,
-    world::{HOST2, HOST3, TENANT_A_VM1, TENANT_B_VM2, TENANT_B_VM3, Vm, World},
+    world::{HOST2, HOST3, HUB_NVA, TENANT_A_VM1, TENANT_B_VM2, TENANT_B_VM3, Vm, World},
 };
 
 const SYN: u8 = 0x02;
@@ -104,16 +104,70 @@ fn a_rule_without_backends_takes_known_flows_on() {
     assert_eq!(both.send(&after, &segment(1_001, SYN)), None);
 }
 
+/// The backends are in turn in the slots, so with two of them each connection goes where the last did not.
 #[test]
-fn flows_spread_over_the_backends() {
+fn connections_take_their_turns_whatever_their_ports() {
     let members: [&Vm; 2] = [&TENANT_B_VM2, &TENANT_B_VM3];
     let world = world_over(&members);
     let mut both = Both::new(&world);
+    let mut last = None;
+    for number in 0..400_u16 {
+        let port = number.wrapping_mul(40_503) | 1_024;
+        let to = both.send(&world, &segment(port, SYN));
+        assert!(to.is_some() && to != last, "connection {number}");
+        // What is no new connection has no turn.
+        assert_eq!(both.send(&world, &segment(port, SYN)), to, "sent again");
+        assert_eq!(both.send(&world, &segment(port, ACK)), to);
+        last = to;
+    }
+}
+
+/// By their hash: one that was forgotten finds its backend again.
+#[test]
+fn datagrams_have_no_turn() {
+    let members: [&Vm; 2] = [&TENANT_B_VM2, &TENANT_B_VM3];
+    let world = world_over(&members);
+    let client = &TENANT_A_VM1;
+    let datagram = |port: u16| {
+        let packet = Packet::v4(client.v4, FRONTEND.v4).udp(port, PORT, 8);
+        packet.between(client.mac, Mac::ROUTER).bytes()
+    };
     let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
-    for port in 0..400 {
-        let to = both.send(&world, &segment(10_000 + port, SYN)).expect("a backend");
-        *taken.entry(to).or_default() += 1;
+    let mut first = Vec::new();
+    for again in [false, true] {
+        let mut both = Both::new(&world);
+        if again {
+            both.send(&world, &segment(1_000, SYN));
+        }
+        for port in 0..400 {
+            let to = both.send(&world, &datagram(10_000 + port)).expect("a backend");
+            *taken.entry(to).or_default() += 1;
+            if again {
+                assert_eq!(first[usize::from(port)], to, "port {port}");
+            } else {
+                first.push(to);
+            }
+        }
     }
     assert_eq!(taken.len(), 2, "{taken:?}");
-    assert!(taken.values().all(|flows| (140..260).contains(flows)), "{taken:?}");
+    assert!(taken.values().all(|flows| (280..520).contains(flows)), "{taken:?}");
+}
+
+/// Where only addresses count, as many neighbours as there are slots have one each.
+#[test]
+fn neighbours_are_spread_evenly_where_only_addresses_count() {
+    let members: [&Vm; 2] = [&TENANT_B_VM2, &TENANT_B_VM3];
+    let world = world_over(&members);
+    let both = Both { host: HostTables::new(world.image()), kernel: None };
+    let place = Place::Workload(HUB_NVA.ifindex());
+    let mut taken: BTreeMap<u32, u32> = BTreeMap::new();
+    for last in 0..=255 {
+        let client = std::net::Ipv4Addr::new(192, 0, 2, last);
+        let packet = Packet::v4(client, FRONTEND.v4).tcp_flags(1_000, 81, SYN, 0);
+        let bytes = packet.between(HUB_NVA.mac, Mac::ROUTER).bytes();
+        let run = run::host(&both.host, place, Hook::Tc(Skb::default()), &bytes);
+        let Verdict::Transmit(to) = run.verdict else { panic!("{:?}", run.verdict) };
+        *taken.entry(to.ifindex).or_default() += 1;
+    }
+    assert_eq!(taken.into_values().collect::<Vec<_>>(), [128, 128]);
 }

@@ -185,6 +185,7 @@ fn names_fit_the_kernel_and_are_those_of_the_object() {
         maps::RELATIONS,
         maps::FRONTENDS,
         maps::BALANCERS,
+        maps::TURNS,
         maps::VTEPS,
         maps::VTEP_ADDRS,
         maps::NIC_ADDRS,

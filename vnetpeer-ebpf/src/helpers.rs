@@ -112,6 +112,26 @@ pub(crate) unsafe fn atomic_increment(counter: *mut u64) {
     }
 }
 
+/// Adds one to a counter that CPUs share, and returns what it was.
+///
+/// # Safety
+///
+/// See [`atomic_increment`].
+#[inline(always)]
+pub(crate) unsafe fn atomic_fetch_increment(counter: *mut u64) -> u64 {
+    let mut one = 1_u64;
+    // SAFETY: the caller's pointer is valid and aligned; the instruction touches nothing else.
+    unsafe {
+        core::arch::asm!(
+            "{one} = atomic_fetch_add((u64 *)({counter} + 0), {one})",
+            counter = in(reg) counter,
+            one = inout(reg) one,
+            options(nostack),
+        );
+    }
+    one
+}
+
 /// The CPU that runs the program.
 #[inline(always)]
 pub(crate) fn cpu() -> u32 {

@@ -41,6 +41,8 @@ pub(crate) static FRONTENDS: HashMap<FrontendKey, BalancerId> =
 #[map]
 pub(crate) static BALANCERS: Array<Balancer> = Array::with_max_entries(capacity::BALANCERS, 0);
 #[map]
+pub(crate) static TURNS: Array<u64> = Array::with_max_entries(capacity::BALANCERS, 0);
+#[map]
 pub(crate) static VTEPS: Array<Vtep> = Array::with_max_entries(capacity::VTEPS, 0);
 #[map]
 pub(crate) static VTEP_ADDRS: HashMap<Addr, VtepId> = HashMap::with_max_entries(capacity::VTEPS, 0);

@@ -118,6 +118,14 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
+    fn take_turn(&self, id: BalancerId) -> u64 {
+        // SAFETY: the pointer is into the map's value.
+        maps::TURNS
+            .get_ptr_mut(id.0)
+            .map_or(0, |turn| unsafe { helpers::atomic_fetch_increment(turn) })
+    }
+
+    #[inline(always)]
     fn vtep(&self, id: VtepId) -> Option<&Vtep> {
         maps::VTEPS.get(id.0)
     }

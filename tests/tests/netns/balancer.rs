@@ -178,9 +178,12 @@ impl Balanced {
         let is_so = async || {
             for agent in self.deployment.agents() {
                 let facts = agent.deployment().await.expect("the agent answers").facts;
-                let silent = facts.unhealthy.values().flatten().chain(&facts.down);
-                let is_silent = silent.into_iter().any(|id| id.name() == name);
-                if is_silent != (state == "Down") {
+                let silent = facts.unhealthy.values().flatten();
+                let silent = silent.filter(|(id, _)| id.name() == name).map(|(_, it)| it.len());
+                let is_down = facts.down.iter().any(|id| id.name() == name);
+                // An address of each family is asked.
+                let addresses = if is_down { 2 } else { silent.sum() };
+                if addresses != if state == "Down" { 2 } else { 0 } {
                     return false;
                 }
             }

@@ -67,6 +67,8 @@ pub mod maps {
     pub const FRONTENDS: &str = "FRONTENDS";
     /// Array, [`crate::types::BalancerId`] → [`super::Balancer`].
     pub const BALANCERS: &str = "BALANCERS";
+    /// Array, [`crate::types::BalancerId`] → `u64`: connections that this host's NICs opened by the rule.
+    pub const TURNS: &str = "TURNS";
     /// Hash, [`super::AddressKey`] → 1: addresses of a NIC beyond the first of each family.
     pub const NIC_ADDRS: &str = "NIC_ADDRS";
     /// Array of one [`super::Config`].

@@ -51,6 +51,8 @@ pub trait Tables: Sized {
     fn frontend(&self, key: FrontendKey) -> Option<BalancerId>;
     /// A load balancing rule.
     fn balancer(&self, id: BalancerId) -> Option<&Balancer>;
+    /// Counts a connection that a load balancing rule is asked for, and returns how many there were before.
+    fn take_turn(&self, id: BalancerId) -> u64;
     /// A remote host.
     fn vtep(&self, id: VtepId) -> Option<&Vtep>;
     /// The remote host with this underlay address.

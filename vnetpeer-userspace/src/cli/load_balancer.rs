@@ -196,8 +196,7 @@ fn health(
                 && status.network_interface.eq_ignore_ascii_case(it.nic.id.as_str())
                 && status.address == it.address
         });
-        let silent = network.facts.unhealthy.get(&it.probe.id);
-        let is_silent = silent.is_some_and(|nics| nics.contains(&it.nic.id));
+        let is_silent = network.facts.is_silent(&it.probe.id, &it.nic.id, it.address);
         let told = if is_silent { "Down" } else { "Up" };
         json!({
             "loadBalancer": balancer.map(|it| it.id.name()),

@@ -264,6 +264,7 @@ const LAYOUTS: &[Layout] = &[
     array::<abi::NextHop>(maps::NEXT_HOPS),
     array::<abi::Link>(maps::LINKS),
     array::<abi::Balancer>(maps::BALANCERS),
+    array::<u64>(maps::TURNS),
     hash::<abi::FrontendKey, BalancerId>(maps::FRONTENDS),
     array::<abi::Vtep>(maps::VTEPS),
     array::<abi::Config>(maps::CONFIG),

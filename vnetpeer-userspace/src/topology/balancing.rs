@@ -14,8 +14,7 @@ use super::{
     effective_security::{LOAD_BALANCER, listed_rules},
     model::{
         Access, BackendMember, BalancedProtocol, Direction, Endpoints, Frontend, LoadBalancer,
-        LoadBalancingRule, Nic, Probe, ResourceId, RuleProtocol, RuleSide, SecurityRule,
-        ServiceTag, Topology,
+        LoadBalancingRule, Nic, Probe, RuleProtocol, RuleSide, SecurityRule, ServiceTag, Topology,
     },
     network::Network,
     service_tags::PLATFORM,
@@ -53,16 +52,16 @@ impl<'a> NumberedFrontend<'a> {
     }
 
     /// The NICs that take new flows of one of its rules: those with an address of its family in the pool
-    /// whose interface is there and which answer the rule's probe.
+    /// whose interface is there and of which that address answers the rule's probe.
     pub fn takers(&self, network: &Network<'_>, rule: &LoadBalancingRule) -> Vec<NicId> {
         let probe = rule.probe.and_then(|index| self.balancer.probes.get(index));
-        let silent = probe.and_then(|probe| network.facts.unhealthy.get(&probe.id));
-        let is_healthy = |nic: &ResourceId| {
-            !network.facts.down.contains(nic) && silent.is_none_or(|silent| !silent.contains(nic))
-        };
-        let members = self.members(rule).filter_map(|it| network.topology.nic(it.nic));
-        let healthy = members.filter(|nic| is_healthy(&nic.id));
-        healthy.filter_map(|nic| network.state.nic(&nic.id)).collect()
+        let facts = &network.facts;
+        let takers = self.members(rule).filter_map(|it| {
+            let nic = &network.topology.nic(it.nic)?.id;
+            let is_silent = probe.is_some_and(|probe| facts.is_silent(&probe.id, nic, it.address));
+            if is_silent || facts.down.contains(nic) { None } else { network.state.nic(nic) }
+        });
+        takers.collect()
     }
 
     /// The members of a rule's pool that have an address of its family.

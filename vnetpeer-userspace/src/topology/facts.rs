@@ -147,9 +147,21 @@ pub struct NetworkFacts {
     pub learned: BTreeMap<ResourceId, BTreeSet<IpNet>>,
     /// NICs whose interface is missing or without a carrier.
     pub down: BTreeSet<ResourceId>,
-    /// By health probe of a load balancer: the NICs that do not answer it.
+    /// By health probe of a load balancer: who does not answer it.
     #[serde(default)]
-    pub unhealthy: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    pub unhealthy: BTreeMap<ResourceId, Silent>,
+}
+
+/// By NIC: the addresses that do not answer a health probe. A NIC may answer by one family only, and takes the
+/// flows of that.
+pub type Silent = BTreeMap<ResourceId, BTreeSet<IpAddr>>;
+
+impl NetworkFacts {
+    /// Whether an address of a NIC does not answer a probe.
+    pub fn is_silent(&self, probe: &ResourceId, nic: &ResourceId, address: IpAddr) -> bool {
+        let silent = self.unhealthy.get(probe).and_then(|nics| nics.get(nic));
+        silent.is_some_and(|addresses| addresses.contains(&address))
+    }
 }
 
 /// Everything that `compile` must know about the host.

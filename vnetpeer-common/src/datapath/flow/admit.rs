@@ -59,6 +59,9 @@ fn decide<T: Tables, A: Address>(
         query.protocol() == protocol::TCP && query.kind & tcp_flags::OPENING == tcp_flags::SYN;
     let mut goes_to = NicId::NONE;
     if !inbound {
+        if opens && kept.is_none() {
+            query.flags |= query_flags::NEW;
+        }
         let keeps = |flow: &&LiveFlow| !opens || !flow.has_rested(now, tick_rate);
         goes_to = target(tables, query, known.filter(keeps))?;
         if let Some(flow) = known {

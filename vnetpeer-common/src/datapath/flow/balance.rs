@@ -2,13 +2,17 @@
 //!
 //! A flow keeps its backend for as long as that NIC is there, whatever the rule's slots say by then. A new
 //! flow takes what the slots say, and so does a SYN, unless its flow was active in the last two seconds: then
-//! the flow cache may still know the old backend. Slots are dealt out evenly by rendezvous hashing, and the
-//! hash of a packet is the same for both directions of its flow.
+//! the flow cache may still know the old backend. Slots are dealt out evenly by rendezvous hashing.
+//!
+//! A connection takes the next slot in turn, because the ports that a system chooses are too random for
+//! anything computed from them to be even. What could not be told twice in the same way takes the slot of its
+//! hash: datagrams, which may come back after their flow was forgotten, and what is routed to a frontend, where
+//! both directions have to meet the same backend.
 
 use super::{FlowQuery, LiveFlow, query_flags};
 use crate::{
     abi::{Balancer, FrontendKey, Nic, balancer_flags, distribution, nic_flags},
-    datapath::{Address, Tables, resolve::symmetric_hash},
+    datapath::{Address, Tables, address::mix, resolve::symmetric_hash},
     reason::DropReason,
     types::{BalancerId, NicId, VnetId},
     wire::protocol,
@@ -17,6 +21,9 @@ use crate::{
 /// Set in the number of a target NIC that is handed a packet as a backend of the frontend that has the
 /// packet's destination address. The number travels to the backend's host as it is.
 const AS_BACKEND: u32 = 1 << 31;
+
+/// From one turn to the next: odd, and about 256 divided by the golden ratio.
+const STRIDE: u32 = 157;
 
 /// The NIC of a target's number.
 #[inline(always)]
@@ -100,10 +107,14 @@ fn try_choose<T: Tables, A: Address>(
     if !matches!(query.protocol(), protocol::TCP | protocol::UDP) || (addressed && !whole) {
         return Err(DropReason::LoadBalancerProtocol);
     }
-    let (_, rule) = rule(tables, query, query.target, query.ports)?;
+    let (id, rule) = rule(tables, query, query.target, query.ports)?;
     let mut backend = kept;
     if !can_take(tables, backend, frontend.vnet) {
-        backend = slot(tables, rule, query).ok_or(DropReason::LoadBalancerNoBackend)?;
+        let takes_turn =
+            addressed && query.has(query_flags::NEW) && rule.distribution == distribution::DEFAULT;
+        let number =
+            if takes_turn { turn_number(tables, id) } else { number(rule.distribution, query) };
+        backend = slot(tables, rule, number).ok_or(DropReason::LoadBalancerNoBackend)?;
         if !can_take(tables, backend, frontend.vnet) {
             return Err(DropReason::LoadBalancerNoBackend);
         }
@@ -121,17 +132,44 @@ fn can_take<T: Tables>(tables: &T, id: NicId, vnet: VnetId) -> bool {
     id.is_some() && tables.nic(id).is_some_and(present)
 }
 
-/// What the slots of a rule say about a packet.
+/// What the slots of a rule say about a number.
 #[inline(always)]
-fn slot<T: Tables, A: Address>(tables: &T, rule: &Balancer, query: &FlowQuery<A>) -> Option<NicId> {
-    let (ports, protocol) = match rule.distribution {
-        distribution::SOURCE_IP => (0, 0),
-        distribution::SOURCE_IP_PROTOCOL => (0, query.protocol()),
-        _ => (query.ports, query.protocol()),
-    };
-    let hash = symmetric_hash(query.local, query.remote, ports, protocol);
+fn slot<T: Tables>(tables: &T, rule: &Balancer, number: u32) -> Option<NicId> {
     let slots = tables.node4(rule.slots)?;
-    slots.children.get((hash & 0xff) as usize)?.as_leaf().map(NicId)
+    slots.children.get((number & 0xff) as usize)?.as_leaf().map(NicId)
+}
+
+/// The slot that a rule's next connection takes on a host. All slots have had their turn before one has its
+/// next, and those that follow each other are far apart. Hosts begin at different ones, so that a few
+/// connections from each of many hosts do not all meet the same backend.
+#[inline(always)]
+pub const fn slot_of_turn(turn: u64, host: u32) -> u32 {
+    (turn as u32).wrapping_mul(STRIDE).wrapping_add(host) & 0xff
+}
+
+/// The next number of a rule.
+#[inline(always)]
+fn turn_number<T: Tables>(tables: &T, id: BalancerId) -> u32 {
+    let host = tables.config().map_or(0, |config| {
+        let [v4, v6] = config.vtep.map(|vtep| u32::from_be_bytes(vtep.low_octets()));
+        v4 ^ v6
+    });
+    slot_of_turn(tables.take_turn(id), host)
+}
+
+/// The number of a packet by its addresses and, if they count, ports: the same for both directions. Where only
+/// addresses count, 256 neighbours have each number once.
+#[inline(always)]
+fn number<A: Address>(kind: u32, query: &FlowQuery<A>) -> u32 {
+    let protocol = match kind {
+        distribution::SOURCE_IP => 0,
+        _ => query.protocol(),
+    };
+    if kind == distribution::DEFAULT {
+        return symmetric_hash(query.local, query.remote, query.ports, protocol);
+    }
+    let sum = u64::from(query.local.hash()) + u64::from(query.remote.hash());
+    mix(sum >> 8, u64::from(protocol)).wrapping_add(sum as u32)
 }
 
 /// The rule of a frontend for packets to a port, the lower half of `ports`.

@@ -14,7 +14,7 @@ mod query;
 pub(super) mod quote;
 
 pub use admit::admit;
-pub use balance::{Found, arrive, choose, floats, turn};
+pub use balance::{Found, arrive, choose, floats, slot_of_turn, turn};
 pub use fragment::keep_fragment;
 pub use judge::{Case, classify};
 pub use live::{LiveCached, LiveFlow, Opened};

@@ -30,6 +30,8 @@ pub mod query_flags {
     pub const BALANCED: u32 = 1 << 8;
     /// The packet's head is to be changed from or to a frontend's address; the answer says so.
     pub const TRANSLATED: u32 = 1 << 9;
+    /// The NIC opens a TCP connection that the flow table does not know.
+    pub const NEW: u32 = 1 << 10;
 }
 
 /// A packet as the flow table looks at it, from one NIC.

@@ -93,8 +93,9 @@ pub(super) fn merge<'a>(
         });
         merged.learned.extend(learned.map(|(id, prefixes)| (id.clone(), prefixes.clone())));
         for (probe, nics) in &facts.unhealthy {
-            let own: Vec<_> = nics.iter().filter(|nic| here.contains(nic)).cloned().collect();
-            if !own.is_empty() {
+            let own = nics.iter().filter(|(nic, _)| here.contains(nic));
+            let mut own = own.map(|(nic, silent)| (nic.clone(), silent.clone())).peekable();
+            if own.peek().is_some() {
                 merged.unhealthy.entry(probe.clone()).or_default().extend(own);
             }
         }

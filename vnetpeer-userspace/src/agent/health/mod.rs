@@ -13,7 +13,7 @@ mod record;
 mod socket;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -31,6 +31,7 @@ use super::api::ProbeStatus;
 use crate::topology::{
     balancing::{questions, refused_by},
     compile::guest_mac,
+    facts::{NetworkFacts, Silent},
     model::{HostIndex, ResourceId, Topology},
     state::State,
 };
@@ -40,8 +41,8 @@ const AT_ONCE: usize = 64;
 /// How long the task sleeps at most.
 const SLEEP: Duration = Duration::from_mins(1);
 
-/// By health probe: the NICs that do not answer it.
-pub type Unhealthy = BTreeMap<ResourceId, BTreeSet<ResourceId>>;
+/// By health probe: who does not answer it.
+pub type Unhealthy = BTreeMap<ResourceId, Silent>;
 
 /// Which probe asks which address of which NIC.
 type Key = (ResourceId, ResourceId, IpAddr);
@@ -72,13 +73,13 @@ pub struct Health {
     changed: Arc<Notify>,
     task: JoinHandle<()>,
     /// What was known before this agent started, until the first document is there.
-    before: Option<Unhealthy>,
+    before: Option<NetworkFacts>,
 }
 
 impl Health {
-    /// Probes nobody yet. `news` is told when [`Health::unhealthy`] changes; `before` is what it was when
-    /// the agent ended.
-    pub fn new(host: &str, before: Unhealthy, news: mpsc::Sender<()>) -> Self {
+    /// Probes nobody yet. `news` is told when [`Health::unhealthy`] changes; `before` is what was known
+    /// when the agent ended.
+    pub fn new(host: &str, before: NetworkFacts, news: mpsc::Sender<()>) -> Self {
         let backends = Arc::new(Mutex::new(Backends::new()));
         let changed = Arc::new(Notify::new());
         let task = tokio::spawn(run(Arc::clone(&backends), Arc::clone(&changed), news));
@@ -101,8 +102,7 @@ impl Health {
             backend.target = target;
         }
         for (key, target) in wanted {
-            let silent =
-                |before: &Unhealthy| before.get(&key.0).is_some_and(|it| it.contains(&key.1));
+            let silent = |before: &NetworkFacts| before.is_silent(&key.0, &key.1, key.2);
             let record = Record::new(before.as_ref().map(|before| !silent(before)));
             backends.insert(key, Backend { target, record });
         }
@@ -110,13 +110,13 @@ impl Health {
         self.changed.notify_one();
     }
 
-    /// The backends that take no flows. One with addresses of both families is among them if either does
-    /// not answer.
+    /// The addresses of backends that take no flows.
     pub fn unhealthy(&self) -> Unhealthy {
         let mut unhealthy = Unhealthy::new();
-        for ((probe, nic, _), backend) in lock(&self.backends).iter() {
+        for ((probe, nic, address), backend) in lock(&self.backends).iter() {
             if !backend.record.is_healthy() {
-                unhealthy.entry(probe.clone()).or_default().insert(nic.clone());
+                let silent = unhealthy.entry(probe.clone()).or_default();
+                silent.entry(nic.clone()).or_default().insert(*address);
             }
         }
         unhealthy

@@ -48,9 +48,8 @@ impl Knowledge {
         let kept: gateway::All = kept::read(&path);
         let (port, state_dir) = (settings.exchange_port, &settings.state_dir);
         let exchange = Exchange::open(&settings.host, port, state_dir, sender.clone());
-        let unhealthy = exchange.own().unhealthy;
         Self {
-            health: Health::new(&settings.host, unhealthy, sender.clone()),
+            health: Health::new(&settings.host, exchange.own(), sender.clone()),
             exchange,
             gateways: Gateways::new(kept.clone(), sender),
             namespaces: settings.gateway_namespaces.clone(),

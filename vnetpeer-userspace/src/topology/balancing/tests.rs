@@ -9,8 +9,8 @@ use crate::topology::{
     facts::NetworkFacts,
     model::{
         BackendPool, Direction, LoadBalancerSku, LoadDistribution, NicIndex, PortRange,
-        ProbeProtocol, RouteNextHop, RouteTableIndex, SecurityGroup, SecurityGroupIndex,
-        SubnetIndex, VnetIndex,
+        ProbeProtocol, ResourceId, RouteNextHop, RouteTableIndex, SecurityGroup,
+        SecurityGroupIndex, SubnetIndex, VnetIndex,
     },
     network::Network,
     routes::{ApplianceProblem, RouteHop, effective_routes},
@@ -73,8 +73,9 @@ fn numbered(topology: &Topology) -> State {
     advance(&State::default(), topology).unwrap()
 }
 
-fn silent(name: &str) -> NetworkFacts {
-    let nics = BTreeSet::from([resource("networkInterfaces", name)]);
+fn silent(name: &str, address: &str) -> NetworkFacts {
+    let nic = resource("networkInterfaces", name);
+    let nics = BTreeMap::from([(nic, BTreeSet::from([ip(address)]))]);
     let unhealthy = BTreeMap::from([(part("probes", "alive"), nics)]);
     NetworkFacts { unhealthy, ..NetworkFacts::default() }
 }
@@ -124,11 +125,12 @@ fn members_that_are_silent_or_down_take_nothing() {
         desired.balancers.values().map(|it| it.members.len()).collect()
     };
     assert_eq!(members(NetworkFacts::default()), [2, 2]);
-    assert_eq!(members(silent("nva2")), [1, 1]);
-    assert_eq!(members(silent("web1")), [2, 2], "who is no member does not matter");
+    assert_eq!(members(silent("nva2", "10.0.0.5")), [1, 1]);
+    assert_eq!(members(silent("web1", "10.0.0.6")), [2, 2], "who is no member does not matter");
+    assert_eq!(members(silent("nva2", "fd00::5")), [2, 2], "by its other address");
     let down = BTreeSet::from([resource("networkInterfaces", "nva2")]);
     assert_eq!(members(NetworkFacts { down: down.clone(), ..NetworkFacts::default() }), [1, 1]);
-    let none = NetworkFacts { down, ..silent("nva") };
+    let none = NetworkFacts { down, ..silent("nva", "10.0.0.4") };
     assert_eq!(members(none), [0, 0], "with nobody left new flows are refused");
 }
 
@@ -160,15 +162,19 @@ fn a_route_leads_to_the_members_of_a_frontend_with_ha_ports() {
     assert_eq!(routed(&mut topology, &nothing), Err(ApplianceProblem::NoHaPorts));
     topology.load_balancers[0].rules = vec![rule("all", BalancedProtocol::All, 0)];
     assert_eq!(routed(&mut topology, &nothing), Ok(2));
-    assert_eq!(routed(&mut topology, &silent("nva")), Ok(1));
+    assert_eq!(routed(&mut topology, &silent("nva", "10.0.0.4")), Ok(1));
     let desired = compiled(&topology, 0, nothing.clone());
     let spreads = |desired: &Desired| {
         let tables = desired.routes.values().map(|table| table.merged().v4);
         tables.flat_map(BTreeMap::into_values).filter(|it| matches!(it, Hop::Spread { .. })).count()
     };
     assert_eq!(spreads(&desired), 1);
-    let mut none = silent("nva");
-    none.unhealthy.values_mut().next().unwrap().insert(resource("networkInterfaces", "nva2"));
+    let mut none = silent("nva", "10.0.0.4");
+    none.unhealthy
+        .values_mut()
+        .next()
+        .unwrap()
+        .extend(silent("nva2", "10.0.0.5").unhealthy.into_values().flatten());
     assert_eq!(routed(&mut topology, &none), Err(ApplianceProblem::NoHealthyMember));
     assert_eq!(spreads(&compiled(&topology, 0, none)), 0);
     topology.load_balancers[0].sku = LoadBalancerSku::Basic;

@@ -1,6 +1,7 @@
 //! Tables of prefixes as tries: the desired ones, and what the old and the desired ones agree on.
 
 mod bases;
+mod slots;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +15,10 @@ use vnetpeer_common::{
     types::{BalancerId, LinkId, NicId, PolicyId, TableId, VnetId},
 };
 
-use self::bases::{Bases, Lists};
+use self::{
+    bases::{Bases, Lists},
+    slots::{SLOTS, deal, weight},
+};
 use super::{Observed, PlanError, policies::Built};
 use crate::topology::{
     desired::{Balancer, Desired, Hop, Peer, PrefixTable, SharedTable, VnetTables},
@@ -23,9 +27,6 @@ use crate::topology::{
         meet,
     },
 };
-
-/// Slots of a spread next hop and of a load balancing rule: the children of a node.
-const SLOTS: usize = 256;
 
 /// Everything that a plan needs to know about tries.
 #[derive(Debug)]
@@ -290,32 +291,6 @@ fn agree<T: NodeFormat>(
         return Ok(new);
     }
     build(nodes, &both)
-}
-
-/// The slots of a load balancing rule. Each goes to the member that it prefers of those that have room: no
-/// member has more than its part, rounded up, so that flows are spread evenly over few members too.
-fn deal(members: &[NicId]) -> [Entry; SLOTS] {
-    let part = SLOTS.div_ceil(members.len().max(1));
-    let mut room: Vec<(NicId, usize)> = members.iter().map(|member| (*member, part)).collect();
-    let mut slots = [Entry::EMPTY; SLOTS];
-    for (slot, entry) in (0..).zip(&mut slots) {
-        let free = room.iter_mut().filter(|(_, room)| *room > 0);
-        if let Some((member, room)) = free.max_by_key(|(member, _)| weight(member.0, slot)) {
-            *entry = Entry::leaf(member.0);
-            *room -= 1;
-        }
-    }
-    slots
-}
-
-/// How much slot `slot` likes a NIC: rendezvous hashing, so that a member that goes
-/// leaves its own slots to the others and moves no other, whatever order or VNet it is named in.
-/// (The mixer is that of `splitmix64`.)
-fn weight(nic: u32, slot: u32) -> u64 {
-    let mut x = (u64::from(nic) << 32 | u64::from(slot)).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// A pool that is full, by the name of its map.
