@@ -165,6 +165,6 @@ async fn show(name: String) -> anyhow::Result<String> {
     for client in target.clients()? {
         hosts.push(client.meters().await?);
     }
-    parts.push(format!("meters of every link\n\n{}\n", meter::render(&meter::sum(hosts))));
+    parts.push(format!("meters of every link\n\n{}\n", meter::rows(&meter::sum(hosts))));
     Ok(parts.join("\n"))
 }

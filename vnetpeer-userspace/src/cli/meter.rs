@@ -11,7 +11,8 @@ use clap::Subcommand;
 
 use super::{
     Exit, Global,
-    output::{self, short},
+    listing::Listing,
+    output::{self, Rows, short},
 };
 use crate::agent::api::{LinkMeter, NicDrops};
 
@@ -31,7 +32,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     match command {
-        Command::Show(arguments) => period::run(*arguments, global).await,
+        Command::Show(arguments) => period::run(arguments, global).await,
         Command::Cost(arguments) => cost::run(arguments, global).await,
         Command::Invoice(arguments) => cost::run_invoice(arguments, global).await,
         Command::Export(arguments) => export::run(arguments, global).await,
@@ -58,8 +59,8 @@ pub(super) fn sum(hosts: impl IntoIterator<Item = Vec<LinkMeter>>) -> Vec<LinkMe
     by_link.into_values().collect()
 }
 
-pub(super) fn render(meters: &[LinkMeter]) -> String {
-    output::table(
+pub(super) fn rows(meters: &[LinkMeter]) -> Rows {
+    output::rows(
         [
             "peering",
             "from",
@@ -83,13 +84,13 @@ pub(super) fn render(meters: &[LinkMeter]) -> String {
     )
 }
 
-pub(super) async fn drops(global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn drops(listing: &Listing, global: &Global) -> anyhow::Result<Exit> {
     let mut all: Vec<NicDrops> = Vec::new();
     for client in global.target.clients()? {
         all.extend(client.drops().await?);
     }
-    output::show(global, &all, |all| {
-        output::table(
+    listing.print(global, all, |all| {
+        output::rows(
             ["nic", "reason", "packets", "bytes", "meaning"],
             all.iter().map(|it| {
                 [

@@ -125,6 +125,9 @@ enum Command {
     /// Network managers, what they deploy, and commits
     #[command(subcommand)]
     NetworkManager(network_manager::Command),
+    /// Route tables with their user-defined routes
+    #[command(subcommand)]
+    RouteTable(network::Command),
     /// Virtual network gateways, with what they learned and what they advertise
     #[command(subcommand)]
     Gateway(network::Command),
@@ -169,7 +172,10 @@ enum NicCommand {
     /// Effective security rules in Azure's shape, default rules included and tags expanded
     EffectiveNsg(effective_nsg::Arguments),
     /// Packets dropped at each NIC, by reason
-    Drops,
+    Drops {
+        #[command(flatten)]
+        listing: listing::Listing,
+    },
 }
 
 /// Runs the command line of this process.
@@ -218,6 +224,9 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Vnet(command) => vnet::run(&command, global).await,
         Command::Subnet(command) => network::run(network::Kind::Subnet, &command, global).await,
         Command::Peering(command) => peering::run(&command, global).await,
+        Command::RouteTable(command) => {
+            network::run(network::Kind::RouteTable, &command, global).await
+        }
         Command::Nic(NicCommand::Show(command)) => {
             network::run(network::Kind::Nic, &command, global).await
         }
@@ -227,7 +236,7 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Nic(NicCommand::EffectiveNsg(arguments)) => {
             effective_nsg::run(&arguments, global).await
         }
-        Command::Nic(NicCommand::Drops) => meter::drops(global).await,
+        Command::Nic(NicCommand::Drops { listing }) => meter::drops(&listing, global).await,
         Command::NetworkManager(command) => network_manager::run(&command, global).await,
         Command::Gateway(command) => gateway::run(&command, global).await,
         Command::LoadBalancer(command) => load_balancer::run(&command, global).await,

@@ -1,4 +1,6 @@
-//! `list` and `show` of virtual networks, subnets, NICs and peerings, in ARM's shapes.
+//! `list` and `show` of virtual networks, subnets, NICs, peerings and route tables, in ARM's shapes.
+
+mod route_table;
 
 use std::path::PathBuf;
 
@@ -61,6 +63,7 @@ pub(super) enum Kind {
     Subnet,
     Nic,
     Peering,
+    RouteTable,
 }
 
 impl Kind {
@@ -70,6 +73,7 @@ impl Kind {
             Self::Subnet => "subnet",
             Self::Nic => "network interface",
             Self::Peering => "peering",
+            Self::RouteTable => "route table",
         }
     }
 }
@@ -106,6 +110,7 @@ pub(super) fn resources(kind: Kind, network: &Network<'_>) -> Vec<Value> {
         Kind::Subnet => vnets.flat_map(|it| subnets(network, it)).collect(),
         Kind::Nic => vnets.flat_map(|it| it.nics.iter().map(|at| nic(network, at))).collect(),
         Kind::Peering => peering::render::all(network),
+        Kind::RouteTable => route_table::all(network.topology),
     }
 }
 
@@ -203,6 +208,7 @@ fn rows(kind: Kind, all: &[Value]) -> Rows {
         Kind::Subnet => subnet_rows(all),
         Kind::Nic => nic_rows(all),
         Kind::Peering => peering_rows(all),
+        Kind::RouteTable => route_table::rows(all),
     }
 }
 

@@ -26,6 +26,21 @@ fn flows_are_filtered() {
 }
 
 #[test]
+fn lists_that_can_be_long_take_the_options_of_lists() {
+    for line in [
+        "route-table list --filter name=to-* -f a.yaml",
+        "nic drops --filter reason=NoRoute --sort -packets --top 5",
+        "meter show --sort -egressBytes --top 5 --skip 1 --each",
+        "meter show --balance --filter virtualNetwork=hub",
+        "gateway list --top 5",
+        "load-balancer list --top 5",
+    ] {
+        assert!(parse(&format!("vnetpeer {line}")).is_ok(), "{line}");
+    }
+    assert!(parse("vnetpeer route-table show to-nva -o json").is_ok());
+}
+
+#[test]
 fn hits_are_not_in_a_document() {
     let parsed = parse("vnetpeer nsg show web --hits --never-hit").unwrap();
     let Command::Nsg(nsg::Command::Show(show)) = parsed else { panic!("{parsed:?}") };

@@ -9,11 +9,12 @@ use vnetpeer_metering::record::{Direction, Record, merge};
 
 use super::super::{
     Exit, Global,
-    output::{self, short},
+    listing::Listing,
+    output::{self, Rows, short},
 };
 use crate::agent::api::LinkMeter;
 
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub(in super::super) struct Arguments {
     /// What the ledger has recorded, summed by period (UTC), instead of the live meters
     #[arg(long, value_enum, value_name = "PERIOD", conflicts_with = "balance")]
@@ -27,6 +28,8 @@ pub(in super::super) struct Arguments {
     /// What left each VNet beside what came in at the other one; ask all hosts
     #[arg(long)]
     balance: bool,
+    #[command(flatten)]
+    listing: Listing,
 }
 
 /// Over what usage is summed.
@@ -82,7 +85,7 @@ struct Balance {
     difference: i128,
 }
 
-pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result<Exit> {
+pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     if let Some(period) = arguments.period {
         let since = arguments.since.map_or(0, Timestamp::as_second);
         let until = arguments.until.map_or(i64::MAX, Timestamp::as_second);
@@ -91,7 +94,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
             records.extend(client.usage(since, until).await?);
         }
         let totals = totals(merge(records), period);
-        output::show(global, &totals, |totals| render(totals))?;
+        arguments.listing.print(global, totals, rows)?;
         return Ok(Exit::Done);
     }
     let mut hosts = Vec::new();
@@ -100,9 +103,9 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
     }
     let meters = super::sum(hosts);
     if arguments.balance {
-        output::show(global, &balances(&meters), |balances| render_balances(balances))?;
+        arguments.listing.print(global, balances(&meters), balance_rows)?;
     } else {
-        output::show(global, &meters, |meters| super::render(meters))?;
+        arguments.listing.print(global, meters, super::rows)?;
     }
     Ok(Exit::Done)
 }
@@ -148,9 +151,9 @@ fn balances(meters: &[LinkMeter]) -> Vec<Balance> {
     meters.iter().filter_map(both).collect()
 }
 
-fn render(totals: &[Total]) -> String {
+fn rows(totals: &[Total]) -> Rows {
     let header = ["period", "link", "from", "to", "egress bytes", "ingress bytes", "notes"];
-    output::table(
+    output::rows(
         header,
         totals.iter().map(|it| {
             let remote = it.remote_virtual_network.as_deref().map_or("", short);
@@ -169,8 +172,8 @@ fn render(totals: &[Total]) -> String {
     )
 }
 
-fn render_balances(balances: &[Balance]) -> String {
-    output::table(
+fn balance_rows(balances: &[Balance]) -> Rows {
+    output::rows(
         ["from", "to", "egress bytes", "ingress bytes", "difference"],
         balances.iter().map(|it| {
             [
