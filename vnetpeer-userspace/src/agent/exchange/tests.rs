@@ -218,4 +218,13 @@ fn a_host_speaks_for_its_own_nics_only() {
     };
     assert_eq!(merge(&topology, [("host1", &stranger)]), NetworkFacts::default());
     assert_eq!(merge(&topology, [("elsewhere", &facts)]), NetworkFacts::default());
+    // The same holds for what health probes found.
+    let silent = |nics: &[usize]| {
+        let address = [IpAddr::from([10, 1, 1, 4])];
+        let nics = nics.iter().map(|it| (topology.nics[*it].id.clone(), address.into()));
+        let unhealthy = [(ResourceId::new("/probe"), nics.collect())].into();
+        NetworkFacts { unhealthy, ..NetworkFacts::default() }
+    };
+    assert_eq!(merge(&topology, [("host0", &silent(&[0, 1]))]), silent(&[0]));
+    assert_eq!(merge(&topology, [("host0", &silent(&[1]))]), NetworkFacts::default());
 }
