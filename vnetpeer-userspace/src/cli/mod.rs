@@ -28,6 +28,7 @@ mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod validate;
 mod vnet;
 mod watcher;
@@ -141,6 +142,10 @@ enum Command {
     NextHop(watcher::NextHop),
     /// Which security rule allows or denies a packet
     IpFlowVerify(watcher::IpFlowVerify),
+    /// Explain what becomes of a packet and of its answer, stage by stage; nothing is sent
+    Trace(trace::Arguments),
+    /// Whether a NIC reaches an address, in Azure's shape: hops, issues, and how to mend them
+    ConnectivityCheck(trace::Arguments),
     /// List the flows that the hosts know, the last used first
     Flows(flows::Arguments),
     /// Draw a picture of the network: SVG, Mermaid or Graphviz
@@ -171,6 +176,9 @@ enum NicCommand {
     EffectiveRoutes(routes::Arguments),
     /// Effective security rules in Azure's shape, default rules included and tags expanded
     EffectiveNsg(effective_nsg::Arguments),
+    /// Every security rule that judges a packet, and how it stands to it, in the shape of Azure's network
+    /// configuration diagnostic
+    Diagnostic(watcher::Diagnostic),
     /// Packets dropped at each NIC, by reason
     Drops {
         #[command(flatten)]
@@ -236,6 +244,9 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Nic(NicCommand::EffectiveNsg(arguments)) => {
             effective_nsg::run(&arguments, global).await
         }
+        Command::Nic(NicCommand::Diagnostic(arguments)) => {
+            watcher::diagnostic(&arguments, global).await
+        }
         Command::Nic(NicCommand::Drops { listing }) => meter::drops(&listing, global).await,
         Command::NetworkManager(command) => network_manager::run(&command, global).await,
         Command::Gateway(command) => gateway::run(&command, global).await,
@@ -243,6 +254,10 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Nsg(command) => nsg::run(&command, global).await,
         Command::NextHop(arguments) => watcher::next_hop(&arguments, global).await,
         Command::IpFlowVerify(arguments) => watcher::ip_flow_verify(&arguments, global).await,
+        Command::Trace(arguments) => trace::run(&arguments, global).await,
+        Command::ConnectivityCheck(arguments) => {
+            trace::connectivity_check(&arguments, global).await
+        }
         Command::Flows(arguments) => flows::run(&arguments, global).await,
         Command::Graph(arguments) => graph::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,

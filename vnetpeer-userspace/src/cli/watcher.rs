@@ -1,5 +1,7 @@
 //! `vnetpeer next-hop` and `vnetpeer ip-flow-verify`: Network Watcher's answers, without a packet.
 
+mod diagnostic;
+
 use std::{net::IpAddr, path::PathBuf, str::FromStr};
 
 use anyhow::{Context as _, bail};
@@ -7,6 +9,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use vnetpeer_common::wire::protocol;
 
+pub(super) use self::diagnostic::{Diagnostic, diagnostic};
 use super::{
     Exit, Global,
     output::{self, join},
@@ -97,6 +100,13 @@ fn find_next_hop(source: &Source, name: &str, to: IpAddr) -> anyhow::Result<Next
                         vnetpeer ip-flow-verify web-vm --direction inbound --protocol tcp --local :443 \
                         --remote 10.1.0.4:50000")]
 pub(super) struct IpFlowVerify {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// A packet as one NIC sees it.
+#[derive(Args, Debug)]
+struct Asked {
     /// The NIC: its name or ARM id
     nic: String,
     /// Seen from the NIC
@@ -171,6 +181,7 @@ pub(super) async fn ip_flow_verify(
     arguments: &IpFlowVerify,
     global: &Global,
 ) -> anyhow::Result<Exit> {
+    let arguments = &arguments.asked;
     let source = Source::open(arguments.file.as_deref(), &global.target).await?;
     let nic = source.nic(&arguments.nic)?;
     let mut verdict = verify(&source.network()?, nic, &packet(nic, arguments)?)?;
@@ -187,8 +198,8 @@ pub(super) async fn ip_flow_verify(
     Ok(if allows { Exit::Done } else { Exit::Denied })
 }
 
-fn packet(nic: &Nic, arguments: &IpFlowVerify) -> anyhow::Result<Packet> {
-    let IpFlowVerify { local, remote, .. } = arguments;
+fn packet(nic: &Nic, arguments: &Asked) -> anyhow::Result<Packet> {
+    let Asked { local, remote, .. } = arguments;
     let Some(to) = remote.address else { bail!("--remote needs an address") };
     let own = || nic.addresses.iter().copied().find(|it| it.is_ipv4() == to.is_ipv4());
     let Some(from) = local.address.or_else(own) else {

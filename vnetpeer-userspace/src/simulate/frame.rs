@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use vnetpeer_common::{
     datapath::{Change, Family, OFFSET_MAX, Packet},
     types::{Addr, Mac},
-    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, U16, Wire, ethertype},
+    wire::{ETHERNET_LEN, Ethernet, Ipv4, Ipv6, Ports, U16, Wire, ethertype, protocol},
 };
 
 /// Bytes before a frame, more than the outer headers take.
@@ -41,6 +41,17 @@ impl Frame {
             _ => return None,
         };
         Some(address.into())
+    }
+
+    /// Its destination port, if it is TCP or UDP right behind an IP header without options.
+    pub(super) fn destination_port(&self) -> Option<u16> {
+        let (number, header) = match self.ethertype() {
+            ethertype::IPV4 => (self.get::<Ipv4>(ETHERNET_LEN)?.protocol, size_of::<Ipv4>()),
+            _ => (self.get::<Ipv6>(ETHERNET_LEN)?.next_header, size_of::<Ipv6>()),
+        };
+        let has_ports = matches!(number, protocol::TCP | protocol::UDP);
+        let ports = self.get::<Ports>(ETHERNET_LEN + header).filter(|_| has_ports)?;
+        Some(ports.dst.get())
     }
 
     /// Forwards the packet as a guest does: with a hop less, back to the virtual router. `None` if its

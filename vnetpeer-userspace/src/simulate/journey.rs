@@ -11,6 +11,8 @@ use vnetpeer_metering::record::Direction;
 pub struct Journey {
     /// From NIC to NIC, in order. More than one where appliances forward it.
     pub hops: Vec<Hop>,
+    /// The hop on which it was dropped, as far as it got; `to` is none.
+    pub unfinished: Option<Hop>,
     /// How it ended.
     pub end: End,
 }

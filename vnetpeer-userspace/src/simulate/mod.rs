@@ -9,6 +9,7 @@
 //! - [`Network`]: the hosts with their maps. It is never changed by packets.
 //! - [`Session`]: sends packets and keeps the flows that they open.
 //! - [`Journey`], [`Exchange`]: which NICs and links a packet passed, and where and why it ended.
+//! - [`trace`]: one packet with its answer, explained.
 //! - [`reach`]: who reaches whom by what traffic, and what a change makes of it.
 //!
 //! What only a running host knows is made up: every interface is there, every host is reachable, no
@@ -27,6 +28,7 @@ mod session;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 pub use self::{
     journey::{Drop, End, Exchange, Hop, Journey},

@@ -9,7 +9,7 @@ use super::{facts, image::Image};
 use crate::topology::{
     compile::{compile, guest_mac},
     facts::{HostFacts, NetworkFacts},
-    model::{HostIndex, Nic, ResourceId, Topology},
+    model::{BackendPool, HostIndex, Nic, ResourceId, Topology},
     network::NetworkError,
     plan::{Observed, PlanError, PoolCapacities, plan},
     state::State,
@@ -176,7 +176,8 @@ impl Network {
 }
 
 fn kind(topology: &Topology, nic: &Nic) -> Kind {
-    let addresses = nic.addresses.clone();
+    let mut addresses = nic.addresses.clone();
+    addresses.extend(floating_addresses(topology, nic));
     let Some(gateway) = topology.gateways.iter().find(|gateway| gateway.id == nic.id) else {
         return Kind::Guest(addresses);
     };
@@ -184,4 +185,20 @@ fn kind(topology: &Topology, nic: &Nic) -> Kind {
     let vnets = peers.map(|peering| peering.remote).chain([gateway.vnet]);
     let spaces = vnets.filter_map(|vnet| topology.vnet(vnet)).map(|vnet| &vnet.address_space);
     Kind::Gateway { addresses, inside: spaces.flatten().copied().collect() }
+}
+
+/// The frontends that a backend answers for itself, as a guest behind rules with floating IP is set up to.
+fn floating_addresses<'a>(
+    topology: &'a Topology,
+    nic: &'a Nic,
+) -> impl Iterator<Item = IpAddr> + 'a {
+    let is_member = |pool: &BackendPool| {
+        let mut nics = pool.members.iter().filter_map(|it| topology.nic(it.nic));
+        nics.any(|it| it.id == nic.id)
+    };
+    topology.load_balancers.iter().flat_map(move |balancer| {
+        let floating = balancer.rules.iter().filter(|rule| rule.floating_ip);
+        let own = floating.filter(move |rule| balancer.pools.get(rule.pool).is_some_and(is_member));
+        own.filter_map(|rule| Some(balancer.frontends.get(rule.frontend)?.address))
+    })
 }

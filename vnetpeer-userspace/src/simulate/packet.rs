@@ -36,7 +36,7 @@ pub enum Protocol {
     Icmp,
 }
 
-/// The first packet of an exchange, or its answer. It has no payload.
+/// The first packet of an exchange, or its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Protocol.
@@ -51,6 +51,8 @@ pub struct Packet {
     pub destination_port: u16,
     /// Whether it answers a request: TCP's SYN and ACK, an echo reply.
     pub is_answer: bool,
+    /// Bytes behind the transport header.
+    pub payload: u16,
 }
 
 impl Packet {
@@ -64,7 +66,14 @@ impl Packet {
             source_port: CLIENT_PORT,
             destination_port: port,
             is_answer: false,
+            payload: 0,
         }
+    }
+
+    /// Bytes of its IP packet.
+    pub fn bytes(&self) -> usize {
+        let ip = if self.source.is_ipv4() { size_of::<Ipv4>() } else { size_of::<Ipv6>() };
+        ip + self.transport().len()
     }
 
     /// The request of another client of the same host.
@@ -141,8 +150,14 @@ impl Packet {
         }
     }
 
-    /// The transport header, without a checksum: the core looks at none.
+    /// The transport header and the payload, without a checksum: the core looks at none.
     fn transport(&self) -> Vec<u8> {
+        let mut bytes = self.transport_header();
+        bytes.resize(bytes.len() + usize::from(self.payload), 0);
+        bytes
+    }
+
+    fn transport_header(&self) -> Vec<u8> {
         let ports = Ports { src: U16::new(self.source_port), dst: U16::new(self.destination_port) };
         match self.protocol {
             Protocol::Tcp => {
@@ -160,7 +175,8 @@ impl Packet {
                 .to_vec()
             }
             Protocol::Udp => {
-                bytes_of(&Udp { ports, len: U16::new(8), checksum: U16::new(0) }).to_vec()
+                let len = U16::new(self.payload.saturating_add(8));
+                bytes_of(&Udp { ports, len, checksum: U16::new(0) }).to_vec()
             }
             Protocol::Icmp => {
                 let [reply4, reply6] = ECHO_REPLY;

@@ -6,7 +6,7 @@ use vnetpeer_common::{
     abi::NextHop,
     datapath::{Verdict, inbound, outbound},
     reason::DropReason,
-    types::{LinkId, NicId},
+    types::{LinkId, Mac, NicId},
 };
 
 use super::{
@@ -51,13 +51,19 @@ impl<'a> Session<'a> {
 
     /// Sends a packet from a NIC.
     pub fn send(&self, from: NicId, packet: &Packet) -> Journey {
-        let mut journey = Journey { hops: Vec::new(), end: End::Lost(from) };
+        let mac = self.network.attached(from).map_or(Mac::default(), |attached| attached.mac);
+        self.send_frame(from, &mut packet.frame(mac))
+    }
+
+    /// Sends a frame, which is then as the last NIC received it.
+    fn send_frame(&self, from: NicId, frame: &mut Frame) -> Journey {
+        let mut journey = Journey { hops: Vec::new(), unfinished: None, end: End::Lost(from) };
         let Some(attached) = self.network.attached(from) else { return journey };
-        let mut frame = packet.frame(attached.mac);
         let (mut at, mut sender) = (from, attached);
         loop {
-            let handled = self.hand_over(at, sender, &mut frame);
+            let handled = self.hand_over(at, sender, frame);
             if let Some(end) = handled.end {
+                journey.unfinished = Some(handled.hop);
                 journey.end = end;
                 return journey;
             }
@@ -65,7 +71,8 @@ impl<'a> Session<'a> {
             journey.hops.push(handled.hop);
             journey.end = End::Lost(at);
             let Some(receiver) = self.network.attached(at) else { return journey };
-            journey.end = match receiver.kind.take(packet.destination) {
+            let Some(destination) = frame.destination() else { return journey };
+            journey.end = match receiver.kind.take(destination) {
                 Taken::Own => End::Delivered(at),
                 Taken::Outside => End::Left(at),
                 Taken::Foreign if frame.forward(receiver.mac).is_none() => End::HopsExhausted(at),
@@ -82,8 +89,16 @@ impl<'a> Session<'a> {
     /// before are forgotten.
     pub fn exchange(&self, from: NicId, request: &Packet) -> Exchange {
         self.forget();
-        let there = self.send(from, request);
-        let answer = there.delivered().map(|to| self.send(to, &request.answer()));
+        let mac = self.network.attached(from).map_or(Mac::default(), |attached| attached.mac);
+        let mut frame = request.frame(mac);
+        let there = self.send_frame(from, &mut frame);
+        // A load balancer may have chosen the address and the port that answer.
+        let received = Packet {
+            destination: frame.destination().unwrap_or(request.destination),
+            destination_port: frame.destination_port().unwrap_or(request.destination_port),
+            ..*request
+        };
+        let answer = there.delivered().map(|to| self.send(to, &received.answer()));
         Exchange { from, request: there, answer }
     }
 
@@ -120,6 +135,8 @@ impl<'a> Session<'a> {
                 end = self.arrive(&mut hop, frame);
             }
             Verdict::Drop(_) => end = Some(dropped(from, &tables)),
+            // The sender is told that the packet is too large.
+            Verdict::Reply if tables.dropped.get().is_some() => end = Some(dropped(from, &tables)),
             // No simulated host has a queue to shape with.
             Verdict::Pass | Verdict::Shape { .. } | Verdict::Reply => {}
         }

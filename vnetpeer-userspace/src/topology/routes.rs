@@ -29,7 +29,7 @@ use vnetpeer_common::types::{LinkId, NicId, VnetId};
 use self::gateway::UsedGateway;
 pub use self::{
     effective::EffectiveRoute,
-    gateway::{advertised, connected_gateways},
+    gateway::{advertised, connected_gateways, connected_prefixes},
     group::{GroupRoutes, Joined},
 };
 use super::{

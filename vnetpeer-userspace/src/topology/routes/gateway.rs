@@ -172,7 +172,7 @@ pub fn connected_gateways(network: &Network<'_>, index: GatewayIndex) -> BTreeSe
 }
 
 /// Everything behind a gateway's connections, and what it learned.
-fn connected_prefixes(network: &Network<'_>, index: GatewayIndex) -> BTreeSet<IpNet> {
+pub fn connected_prefixes(network: &Network<'_>, index: GatewayIndex) -> BTreeSet<IpNet> {
     let Some(gateway) = network.topology.gateway(index) else { return BTreeSet::new() };
     let sites = gateway.connections.iter().filter_map(|connection| match &connection.remote {
         ConnectionRemote::LocalNetwork(prefixes) => Some(prefixes.iter().map(IpNet::trunc)),

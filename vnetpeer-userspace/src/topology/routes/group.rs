@@ -198,7 +198,7 @@ impl GroupRoutes {
     }
 
     /// The route that addresses of a prefix take, unless it is one of the VNet itself.
-    pub(super) fn route(&self, prefix: &IpNet) -> Option<Route> {
+    pub fn route(&self, prefix: &IpNet) -> Option<Route> {
         let (found, owner) = self.around(prefix)?;
         let hop = owner.map_or(RouteHop::None, |vnet| RouteHop::ConnectedGroup { vnet });
         Some(system(found, hop))
