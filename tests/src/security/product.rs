@@ -15,7 +15,7 @@ use vnetpeer_userspace::topology::{
     compile::{compile, guest_mac},
     facts::{Delivery, FlowLimits, Hook, HostFacts, InterfaceFacts, VtepFacts},
     model::{Direction, HookMode, HostIndex, Nic, SubnetIndex, Topology, Uplink, VnetIndex},
-    plan::{Observed, PoolCapacities, plan},
+    plan::{Observed, Op, PoolCapacities, plan},
     state::{State, advance},
 };
 
@@ -58,16 +58,7 @@ impl Product {
         let desired = compile(topology, &state, host, &facts(topology)).expect("a network");
         let plan =
             plan(&desired, &Observed::empty(capacities())).expect("maps that are large enough");
-        let mut image = Image::default();
-        for op in &plan.ops {
-            image::execute(&mut image, op);
-        }
-        for config in image.config.values_mut() {
-            // Every drop makes an event, which names the reason.
-            config.event_mask = 0;
-            config.cache_mask = [capacity::CACHE_SETS - 1; 2];
-        }
-        Self { topology: topology.clone(), state, image }
+        Self { topology: topology.clone(), state, image: image_of(&plan.ops) }
     }
 
     /// What the maps hold.
@@ -111,6 +102,19 @@ impl Product {
         let end = |host: usize| (HOST_MACS[host], self.topology.hosts[host].underlay_addresses[0]);
         Tunnel::new(end(1), end(0), vni).around(&inner.bytes()).bytes()
     }
+}
+
+/// What operations make of empty maps. Every drop makes an event, which names the reason.
+pub fn image_of(ops: &[Op]) -> Image {
+    let mut image = Image::default();
+    for op in ops {
+        image::execute(&mut image, op);
+    }
+    for config in image.config.values_mut() {
+        config.event_mask = 0;
+        config.cache_mask = [capacity::CACHE_SETS - 1; 2];
+    }
+    image
 }
 
 /// What became of a packet.
@@ -221,7 +225,8 @@ fn crowd(vnet: usize, addresses: BTreeSet<IpAddr>) -> Nic {
     }
 }
 
-fn capacities() -> PoolCapacities {
+/// The pools of the maps in tests.
+pub fn capacities() -> PoolCapacities {
     PoolCapacities {
         trie_v4: capacity::TRIE_V4,
         trie_v6: capacity::TRIE_V6,
