@@ -1,7 +1,12 @@
 //! `vnetpeer lab`.
 
-use std::{os::unix::process::ExitStatusExt as _, path::PathBuf};
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::{
@@ -40,7 +45,12 @@ pub(super) enum Command {
         command: Vec<String>,
     },
     /// Try by real sockets who reaches whom, and compare with who should
-    Matrix,
+    #[command(visible_alias = "test")]
+    Matrix {
+        /// Also write a `JUnit` report to this file
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+    },
     /// Build a lab, prove connectivity, show routes and meters, and take it down on Ctrl-C
     Run {
         /// The topology document, YAML or JSON
@@ -61,7 +71,7 @@ pub(super) async fn run(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Down { name } => down(name.as_deref(), global).await,
         Command::List => return list(global),
         Command::Exec { nic, command } => return exec(&nic, &command, global),
-        Command::Matrix => return matrix(global).await,
+        Command::Matrix { junit } => return matrix(junit.as_deref(), global).await,
         Command::Run { file, name, once } => return run_lab(file, name, once).await,
     };
     exit(result)
@@ -145,9 +155,13 @@ fn exec(nic: &str, command: &[String], global: &Global) -> anyhow::Result<Exit> 
     }
 }
 
-async fn matrix(global: &Global) -> anyhow::Result<Exit> {
+async fn matrix(junit: Option<&Path>, global: &Global) -> anyhow::Result<Exit> {
     let lab = lab::open(global.target.lab.as_deref())?;
     let matrix = lab.matrix().await?;
+    if let Some(file) = junit {
+        let report = matrix.junit().context("write the report")?;
+        fs::write(file, report).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     output::show(global, &matrix, lab::Matrix::render)?;
     Ok(if matrix.all_equal() { Exit::Done } else { Exit::Unreachable })
 }

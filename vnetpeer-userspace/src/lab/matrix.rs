@@ -1,5 +1,7 @@
 //! Expected and seen connectivity side by side.
 
+mod junit;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -69,6 +71,24 @@ impl Cell {
             0 | probe::PORT => self.protocol.to_string(),
             port => format!("{} port {port}", self.protocol),
         }
+    }
+
+    /// What was expected and what was seen, in words.
+    fn difference(&self) -> String {
+        let who = |nic: &Option<String>| nic.clone().unwrap_or_else(|| "nobody".to_owned());
+        let mut text = format!(
+            "{} to {} ({}) by {}: {} should answer, {} did",
+            self.from,
+            self.to,
+            self.address,
+            self.service(),
+            who(&self.expected),
+            who(&self.seen)
+        );
+        if !self.leaked_to.is_empty() {
+            let _ = write!(text, "; leaked to {}", self.leaked_to.join(", "));
+        }
+        text
     }
 
     /// Whether the NIC that was meant should answer.
@@ -260,20 +280,7 @@ impl Matrix {
         }
         let _ = writeln!(text, "{} of {} verdicts differ:", different.len(), self.cells.len());
         for cell in different.iter().take(DIFFERENCES_MAX) {
-            let who = |nic: &Option<String>| nic.clone().unwrap_or_else(|| "nobody".to_owned());
-            let _ = write!(
-                text,
-                "  {} to {} ({}) by {}: {} should answer, {} did",
-                cell.from,
-                cell.to,
-                cell.address,
-                cell.service(),
-                who(&cell.expected),
-                who(&cell.seen)
-            );
-            if !cell.leaked_to.is_empty() {
-                let _ = write!(text, "; leaked to {}", cell.leaked_to.join(", "));
-            }
+            let _ = write!(text, "  {}", cell.difference());
             text.push('\n');
         }
         if different.len() > DIFFERENCES_MAX {
@@ -309,6 +316,17 @@ mod tests {
         let text = matrix(cells).render();
         assert!(text.contains("1/1") && text.contains("0/0"), "{text}");
         assert!(text.contains("all 2 verdicts are as expected"), "{text}");
+    }
+
+    #[test]
+    fn differences_are_failures_of_a_report() {
+        let cells = vec![cell("a", "b", Some("b"), Some("b")), cell("a", "c", None, Some("<c>"))];
+        let xml = matrix(cells).junit().unwrap();
+        assert!(xml.contains(r#"tests="2""#) && xml.contains(r#"failures="1""#), "{xml}");
+        assert!(
+            xml.contains("a to c (10.0.1.4) by UDP: nobody should answer, &lt;c&gt; did"),
+            "{xml}"
+        );
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What a lost packet comes from: the resource to change, and how.
 
+mod next_hop;
+mod peering;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -11,10 +14,9 @@ use crate::{
     simulate::{Drop, End, Exchange, Journey, Packet},
     topology::{
         flow_verify::verify,
-        model::{Access, Gateway, Nic, ResourceId, VnetIndex},
-        network::{NetworkError, NumberedPeering, NumberedVnet},
-        routes::{ApplianceProblem, Route, RouteHop, RouteSource, connected_prefixes},
-        state::PeeringState,
+        model::{Access, Nic, ResourceId},
+        network::{NetworkError, NumberedVnet},
+        routes::{Route, RouteHop, RouteSource},
     },
 };
 
@@ -229,167 +231,6 @@ impl<'a> Tracer<'a> {
         let name = route.name.clone().unwrap_or_default();
         let message = format!("route `{name}` leads {} to {}", route.prefix, route.hop.type_name());
         Some(Found::new(of_drop(reason), self.route_object(nic), message).with("Route", name))
-    }
-
-    fn overlap(&self, vnet: VnetIndex, destination: IpAddr) -> Found {
-        let mut groups = self.network.topology.connected_groups.iter();
-        let group = groups.find(|group| group.members.contains(&vnet)).map(|it| it.id.clone());
-        let message =
-            format!("{destination} is in the address space of several VNets of the group");
-        Found::new(Finding::GroupPrefixOverlap.explanation(), group, message)
-    }
-
-    /// What is between a VNet and the one that owns an address, if no route is.
-    fn not_peered(
-        &self,
-        nic: &Nic,
-        here: &NumberedVnet<'a>,
-        owner: &NumberedVnet<'a>,
-        destination: IpAddr,
-    ) -> Found {
-        let (from, to) = (here.vnet.id.name(), owner.vnet.id.name());
-        let own = here.peerings.iter().find(|it| it.peering.remote == owner.index);
-        let theirs = owner.peerings.iter().find(|it| it.peering.remote == here.index);
-        if let Some(peering) = own.or(theirs).filter(|it| !it.connected) {
-            let finding = match peering.record.peering_state {
-                PeeringState::Disconnected => Finding::PeeringDisconnected,
-                _ => Finding::PeeringInitiated,
-            };
-            let id = peering.peering.id.clone();
-            let message = format!(
-                "peering `{}` is {:?}: `{from}` and `{to}` are not Connected with each other",
-                id.name(),
-                peering.record.peering_state
-            );
-            return Found::new(finding.explanation(), Some(id), message);
-        }
-        if let Some(peering) = own {
-            return self.not_carried(nic, peering, destination);
-        }
-        let hub = here.peerings.iter().find(|mine| {
-            owner.peerings.iter().any(|theirs| theirs.peering.remote == mine.peering.remote)
-        });
-        let hub = hub.and_then(|it| self.network.vnet(it.peering.remote));
-        if let Some(hub) = hub {
-            let message = format!(
-                "`{from}` and `{to}` are both peered with `{}`, not with each other",
-                hub.vnet.id.name()
-            );
-            let finding = Finding::PeeringNotTransitive.explanation();
-            return Found::new(finding, Some(here.vnet.id.clone()), message);
-        }
-        let message = format!("`{from}` and `{to}` are not peered");
-        Found::new(Finding::PeeringMissing.explanation(), Some(here.vnet.id.clone()), message)
-    }
-
-    /// Why a Connected peering does not carry an address of its remote VNet.
-    fn not_carried(&self, nic: &Nic, it: &NumberedPeering<'_>, destination: IpAddr) -> Found {
-        let peering = it.peering;
-        let table = self.subnet(nic).and_then(|subnet| subnet.route_table);
-        let table = table.and_then(|index| self.network.topology.route_table(index));
-        let about = |finding: Finding, id: &ResourceId| {
-            let explanation = finding.explanation();
-            let message = format!("`{}`: {} ({destination})", id.name(), explanation.meaning);
-            Found::new(explanation, Some(id.clone()), message)
-        };
-        if let Some(table) = table.filter(|table| table.disable_peering_routes) {
-            about(Finding::PeeringRoutesDisabled, &table.id)
-        } else if peering.enable_only_ipv6 && destination.is_ipv4() {
-            about(Finding::PeeringOnlyIpv6, &peering.id)
-        } else if !peering.scope.is_complete()
-            && !self
-                .network
-                .topology
-                .remote_space(peering)
-                .iter()
-                .any(|it| it.contains(&destination))
-        {
-            about(Finding::PeeringSubnetOmitted, &peering.id)
-        } else {
-            about(Finding::PeeringNotSynced, &peering.id)
-        }
-    }
-
-    /// Why a VNet does not reach what is behind a gateway.
-    fn behind_gateway(
-        &self,
-        nic: &Nic,
-        here: &NumberedVnet<'a>,
-        destination: IpAddr,
-    ) -> Option<Found> {
-        let table = self.subnet(nic)?.route_table;
-        let table = table.and_then(|index| self.network.topology.route_table(index));
-        let disabled = |gateway: &ResourceId| {
-            let table = table.filter(|it| it.disable_bgp_route_propagation)?;
-            let message = format!(
-                "route table `{}` does not take routes of gateway `{}`",
-                table.id.name(),
-                gateway.name()
-            );
-            let explanation = Finding::GatewayRoutesDisabled.explanation();
-            Some(Found::new(explanation, Some(table.id.clone()), message))
-        };
-        if let Some(gateway) = self.gateway_to(here, destination) {
-            return disabled(&gateway.id);
-        }
-        here.peerings.iter().find_map(|it| {
-            let gateway = self.gateway_to(self.network.vnet(it.peering.remote)?, destination)?;
-            let reverse = it.peering.reverse.and_then(|at| self.network.topology.peering(at))?;
-            let (finding, id) = if !it.peering.use_remote_gateways {
-                (Finding::RemoteGatewayNotUsed, &it.peering.id)
-            } else if !reverse.allow_gateway_transit {
-                (Finding::GatewayTransitNotAllowed, &reverse.id)
-            } else {
-                return disabled(&gateway.id);
-            };
-            let explanation = finding.explanation();
-            let message = format!("`{}`: {} ({destination})", id.name(), explanation.meaning);
-            Some(Found::new(explanation, Some(id.clone()), message))
-        })
-    }
-
-    /// The gateway of a VNet, if an address is behind it.
-    fn gateway_to(&self, vnet: &NumberedVnet<'a>, address: IpAddr) -> Option<&'a Gateway> {
-        let gateway = vnet.gateway?;
-        let prefixes = connected_prefixes(self.network, gateway.index);
-        prefixes.iter().any(|it| it.contains(&address)).then_some(gateway.gateway)
-    }
-
-    /// Why the next hop of a route cannot be reached.
-    fn next_hop(&self, nic: &Nic, destination: IpAddr) -> Option<Found> {
-        let route = self.routes(nic)?.lookup(destination)?;
-        let (problem, address) = match &route.hop {
-            RouteHop::Appliance { address, resolved: Err(problem) }
-            | RouteHop::Balanced { address, members: Err(problem) } => {
-                (*problem, address.to_string())
-            }
-            RouteHop::Appliances(all) => {
-                let (address, resolved) = all.first()?;
-                (resolved.err()?, address.to_string())
-            }
-            RouteHop::Gateway { .. } => {
-                let name = route.name.clone().unwrap_or_default();
-                let message =
-                    format!("route `{name}` leads to a gateway, and there is none to use");
-                let explanation = Finding::GatewayMissing.explanation();
-                let found = Found::new(explanation, self.route_object(nic), message);
-                return Some(found.with("Route", name));
-            }
-            _ => return None,
-        };
-        let finding = match problem {
-            ApplianceProblem::NotInReach => Finding::NextHopNotInReach,
-            ApplianceProblem::NoNic => Finding::NextHopWithoutNic,
-            ApplianceProblem::Down => Finding::NextHopDown,
-            ApplianceProblem::NoHaPorts => Finding::NextHopNoHaPorts,
-            ApplianceProblem::NoHealthyMember => Finding::NextHopNoHealthyMember,
-            ApplianceProblem::BasicOverGlobalPeering => Finding::NextHopBasicOverGlobalPeering,
-        };
-        let explanation = finding.explanation();
-        let name = route.name.clone().unwrap_or_default();
-        let message = format!("route `{name}`: {} ({address})", explanation.meaning);
-        let found = Found::new(explanation, self.route_object(nic), message);
-        Some(found.with("Route", name).with("NextHopIpAddress", address))
     }
 
     /// The load balancer that has an address.
