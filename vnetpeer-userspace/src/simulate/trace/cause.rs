@@ -184,9 +184,9 @@ impl<'a> Tracer<'a> {
             direction.to_lowercase()
         );
         Ok(Found { object: Some(group), message, ..plain }
-            .with("RuleName", name)
-            .with("Direction", direction)
-            .with("AppliedTo", at))
+            .with("RuleName", &name)
+            .with("Direction", &direction)
+            .with("AppliedTo", &at))
     }
 
     /// Why the routes of a NIC's subnet lead nowhere.
@@ -230,7 +230,7 @@ impl<'a> Tracer<'a> {
         };
         let name = route.name.clone().unwrap_or_default();
         let message = format!("route `{name}` leads {} to {}", route.prefix, route.hop.type_name());
-        Some(Found::new(of_drop(reason), self.route_object(nic), message).with("Route", name))
+        Some(Found::new(of_drop(reason), self.route_object(nic), message).with("Route", &name))
     }
 
     /// The load balancer that has an address.

@@ -87,7 +87,7 @@ impl Tracer<'_> {
         };
         let at_sender = dropped.is_some_and(|drop| drop.nic == hop.from);
         let last = dropped.map(|drop| stage_of(drop.reason, at_sender));
-        let (sender, receiver) = (self.nic(hop.from), self.nic(self.receiver(leg, hop)));
+        let (sender, receiver) = (self.nic(hop.from), self.nic(Self::receiver(leg, hop)));
         let mut stages = Vec::new();
         let mut disagrees = None;
         for stage in ORDER {
@@ -112,7 +112,7 @@ impl Tracer<'_> {
                 break;
             }
         }
-        let to = Some(self.receiver(leg, hop)).filter(|to| to.is_some() && *to != hop.from);
+        let to = Some(Self::receiver(leg, hop)).filter(|to| to.is_some() && *to != hop.from);
         let hop = TraceHop {
             from: self.name(hop.from),
             from_host: sender.and_then(|nic| self.host(nic)),
@@ -125,7 +125,7 @@ impl Tracer<'_> {
     }
 
     /// The NIC that a packet was for, also if it was dropped at its side.
-    fn receiver(&self, leg: &Leg<'_>, hop: &Hop) -> NicId {
+    fn receiver(leg: &Leg<'_>, hop: &Hop) -> NicId {
         match leg.journey.end {
             End::Dropped(drop) if !hop.to.is_some() && drop.nic != hop.from => drop.nic,
             _ => hop.to,

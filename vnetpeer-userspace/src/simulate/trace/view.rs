@@ -252,7 +252,7 @@ impl Found {
     }
 
     #[must_use]
-    pub(super) fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+    pub(super) fn with(mut self, key: &'static str, value: &impl ToString) -> Self {
         self.context.insert(key, value.to_string());
         self
     }

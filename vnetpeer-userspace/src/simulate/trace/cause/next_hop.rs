@@ -76,7 +76,7 @@ impl<'a> Tracer<'a> {
                     format!("route `{name}` leads to a gateway, and there is none to use");
                 let explanation = Finding::GatewayMissing.explanation();
                 let found = Found::new(explanation, self.route_object(nic), message);
-                return Some(found.with("Route", name));
+                return Some(found.with("Route", &name));
             }
             _ => return None,
         };
@@ -92,6 +92,6 @@ impl<'a> Tracer<'a> {
         let name = route.name.clone().unwrap_or_default();
         let message = format!("route `{name}`: {} ({address})", explanation.meaning);
         let found = Found::new(explanation, self.route_object(nic), message);
-        Some(found.with("Route", name).with("NextHopIpAddress", address))
+        Some(found.with("Route", &name).with("NextHopIpAddress", &address))
     }
 }
