@@ -28,6 +28,8 @@ const DATAGRAM_BYTES: [u64; 2] = [32, 52];
 const HOSTS: [&str; 2] = ["host-a", "host-b"];
 /// How often a link goes and comes.
 const LINKS: usize = 4;
+/// So many kills in a row are of one agent, all but the first while it starts.
+const EACH: usize = 3;
 /// A reading writes to the ledger's file a dozen times.
 const WRITES: usize = 12;
 
@@ -136,16 +138,26 @@ async fn a_killed_agent_loses_no_byte_and_counts_none_twice() {
     let questions = ask_all_the_time(&deployment);
     let mut exports: Vec<Record> = Vec::new();
     let (begin, kills, seconds) = (Instant::now(), kills(), seconds());
-    for number in 0..kills {
-        let host = HOSTS[number % 2];
-        let due = Duration::from_millis(seconds * 1_000 * number as u64 / kills as u64);
+    let (mut killed, mut inside, mut starting) = (0, 0, 0);
+    while killed < kills {
+        let host = HOSTS[killed / EACH % 2];
+        let due = Duration::from_millis(seconds * 1_000 * killed as u64 / kills as u64);
         tokio::time::sleep(due.saturating_sub(begin.elapsed())).await;
         tokio::time::sleep(Duration::from_millis(random.below(400) as u64)).await;
         exports.extend(deployment.records().await);
         tokio::time::sleep(Duration::from_micros(random.below(30_000) as u64)).await;
-        match number % 3 {
-            2 => kill_in_transaction(&deployment, host, 1 + random.below(WRITES)).await,
-            _ => end(&deployment, host, Signal::SIGKILL).await,
+        if killed / (2 * EACH) % 2 == 0 {
+            end(&deployment, host, Signal::SIGKILL).await;
+        } else {
+            kill_in_transaction(&deployment, host, 1 + random.below(WRITES)).await;
+            inside += 1;
+        }
+        killed += 1;
+        while killed < kills && killed % EACH != 0 {
+            let moment = Duration::from_millis(random.below(1_500) as u64);
+            _ = tokio::time::timeout(moment, deployment.lab.start_agent(host)).await;
+            end(&deployment, host, Signal::SIGKILL).await;
+            (killed, starting) = (killed + 1, starting + 1);
         }
         tokio::time::sleep(Duration::from_millis(random.below(300) as u64)).await;
         start(&mut deployment, host).await;
@@ -157,10 +169,10 @@ async fn a_killed_agent_loses_no_byte_and_counts_none_twice() {
     let last = deployment.records().await;
     exports.extend(last.iter().cloned());
     assert_eq!(merge(exports), last);
-    let (records, inside) = (last.len(), kills / 3);
+    let (records, lasted) = (last.len(), begin.elapsed());
     println!(
-        "{kills} kills in {:?}, {inside} of them in a transaction; {records} records",
-        begin.elapsed()
+        "{kills} kills in {lasted:?}, {inside} in a transaction, {starting} of agents that were starting; \
+         {records} records"
     );
 }
 
