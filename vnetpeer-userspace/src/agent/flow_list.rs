@@ -43,7 +43,8 @@ impl Lister<'_> {
     /// The flows that a query asks for. Flows that have ended and were not removed yet are left out.
     pub fn list(&self, maps: &FlowMaps, query: &FlowQuery) -> Result<FlowList, FlowError> {
         let state = self.deployment.state();
-        let nic = query.network_interface.as_ref().map(|id| state.nic(&ResourceId::new(id)));
+        let nic =
+            query.network_interface.as_ref().map(|id| state.nic(&ResourceId::new(id.as_str())));
         let filter = Filter {
             // A NIC without a number has no flows.
             nic: nic.map(Option::unwrap_or_default),

@@ -86,8 +86,12 @@ pub(super) struct Named {
 impl Named {
     /// The subscription, in lower case.
     pub(super) fn subscription(&self) -> String {
-        let segment = self.id.as_str().split('/').nth(SUBSCRIPTION_SEGMENT);
-        segment.map(str::to_ascii_lowercase).unwrap_or_default()
+        self.written_subscription().to_ascii_lowercase()
+    }
+
+    /// The subscription in whatever case it was written.
+    pub(super) fn written_subscription(&self) -> &str {
+        self.id.as_str().split('/').nth(SUBSCRIPTION_SEGMENT).unwrap_or_default()
     }
 }
 
@@ -128,11 +132,18 @@ impl<'i> IdParts<'i> {
 
 /// Builds the id of a top-level resource.
 pub(super) fn arm_id(subscription: &str, group: &str, kind: &str, name: &str) -> ResourceId {
-    ResourceId::new(format!(
-        "/subscriptions/{subscription}/resourceGroups/{}/providers/Microsoft.Network/{kind}/{}",
-        segment(group),
-        segment(name)
-    ))
+    let (group, name) = (segment(group), segment(name));
+    let parts = [
+        "/subscriptions/",
+        subscription,
+        "/resourceGroups/",
+        group.as_ref(),
+        "/providers/Microsoft.Network/",
+        kind,
+        "/",
+        name.as_ref(),
+    ];
+    ResourceId::new(parts.concat())
 }
 
 /// A name as a segment of an id. One with a `/` was reported; it must not change the id's shape.
@@ -247,7 +258,7 @@ pub(super) struct Registry {
     /// Whether some resource could not be read: an unknown name may then be its.
     incomplete: bool,
     entries: Vec<Named>,
-    by_id: HashMap<String, usize>,
+    by_id: HashMap<ResourceId, usize>,
     /// The first resource of a name, and the others.
     by_name: HashMap<String, (usize, Vec<usize>)>,
 }
@@ -276,8 +287,8 @@ impl Registry {
     pub(super) fn add(&mut self, named: &Named, findings: &mut Findings) {
         let index = self.entries.len();
         self.entries.push(named.clone());
-        let folded = named.id.as_str().to_ascii_lowercase();
-        if let Some(first) = self.by_id.get(&folded).and_then(|index| self.entries.get(*index)) {
+        let first = self.by_id.get(&named.id).and_then(|index| self.entries.get(*index));
+        if let Some(first) = first {
             let message = format!("{} `{}` exists twice", singular(self.kind), named.id.name());
             findings.push(
                 Finding::error(Code::DuplicateResource, named.span, message)
@@ -286,9 +297,10 @@ impl Registry {
             );
             return;
         }
-        self.by_id.insert(folded, index);
-        for name in short_names(self.kind, &named.id) {
-            match self.by_name.entry(name.to_ascii_lowercase()) {
+        self.by_id.insert(named.id.clone(), index);
+        for mut name in short_names(self.kind, &named.id) {
+            name.make_ascii_lowercase();
+            match self.by_name.entry(name) {
                 Entry::Vacant(entry) => drop(entry.insert((index, Vec::new()))),
                 Entry::Occupied(mut entry) => entry.get_mut().1.push(index),
             }
@@ -305,16 +317,15 @@ impl Registry {
     ) -> Option<usize> {
         let Spanned { value: reference, span } = reference;
         let span = *span;
-        let folded = reference.to_ascii_lowercase();
         if reference.starts_with('/') {
             if IdParts::parse(reference).is_none_or(|parts| !parts.is(self.kind)) {
                 findings.push(wrong_id(self.kind, reference, span));
                 return None;
             }
-            let found = self.by_id.get(&folded).copied();
+            let found = self.by_id.get(&ResourceId::new(reference.as_str())).copied();
             return found.or_else(|| self.unknown(reference, span, code, findings));
         }
-        match self.by_name.get(&folded) {
+        match self.by_name.get(&reference.to_ascii_lowercase()) {
             Some((index, others)) if others.is_empty() => Some(*index),
             None => self.unknown(reference, span, code, findings),
             Some((first, others)) => {
@@ -327,7 +338,7 @@ impl Registry {
     /// Whether `id` is the whole id of a resource of this type that the document does not have.
     pub(super) fn lacks(&self, id: &str) -> bool {
         let is_id = IdParts::parse(id).is_some_and(|parts| parts.is(self.kind));
-        is_id && !self.incomplete && !self.by_id.contains_key(&id.to_ascii_lowercase())
+        is_id && !self.incomplete && !self.by_id.contains_key(&ResourceId::new(id))
     }
 
     fn unknown(

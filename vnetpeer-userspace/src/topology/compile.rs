@@ -15,7 +15,7 @@ mod tests;
 mod vteps;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
     sync::Arc,
 };
@@ -23,7 +23,7 @@ use std::{
 use ipnet::IpNet;
 use vnetpeer_common::{
     abi::{self, link_flags, next_hop_kind},
-    types::{Addr, LinkId, NicId, VnetId},
+    types::{Addr, LinkId, NicId, VnetId, VtepId},
 };
 
 pub use self::nics::guest_mac;
@@ -62,7 +62,7 @@ pub fn compile(
         groups: Groups::default(),
         probed: questions(topology).into_iter().map(|it| &it.nic.id).collect(),
         desired: Desired { config: config(host, &facts.datapath), ..Desired::default() },
-        remote_hosts: BTreeSet::new(),
+        remote_hosts: BTreeMap::new(),
     };
     compiler.run()?;
     let Compiler { filters, mut desired, .. } = compiler;
@@ -80,8 +80,8 @@ struct Compiler<'a> {
     /// NICs that health probes ask.
     probed: HashSet<&'a ResourceId>,
     desired: Desired,
-    /// Hosts that have a NIC in reach.
-    remote_hosts: BTreeSet<HostIndex>,
+    /// Hosts that have a NIC in reach, with their numbers.
+    remote_hosts: BTreeMap<HostIndex, VtepId>,
 }
 
 impl Compiler<'_> {
@@ -195,10 +195,7 @@ impl Compiler<'_> {
         let network = self.network;
         for peering in &vnet.peerings {
             self.add_link(vnet.id, peering);
-            let remote = network.vnet(peering.peering.remote);
-            let back = remote.and_then(|remote| {
-                remote.peerings.iter().find(|it| Some(it.index) == peering.peering.reverse)
-            });
+            let back = peering.peering.reverse.and_then(|index| network.peering(index));
             if let Some(back) = back {
                 self.add_link(peering.remote, back);
             }

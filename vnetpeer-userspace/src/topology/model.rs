@@ -8,19 +8,17 @@ mod load_balancer;
 mod network_manager;
 mod peering;
 mod permission;
+mod resource_id;
 mod route;
 mod security;
 
 use std::{
-    cmp::Ordering,
     collections::BTreeMap,
-    fmt,
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
 };
 
 use ipnet::IpNet;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use vnetpeer_common::types::Mac;
 
 pub use self::connected_group::ConnectedGroup;
@@ -39,97 +37,13 @@ pub use self::permission::{
     DEFAULT_TENANT, ManagementGroup, Permissions, Principal, PrincipalIndex, PrincipalType,
     RoleAssignment, RoleDefinition, RoleIndex, RolePermission, Subscription,
 };
+pub use self::resource_id::ResourceId;
 pub use self::route::{Route, RouteNextHop, RouteTable};
 pub use self::security::{
     Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,
     Direction, Endpoints, PortRange, RuleProtocol, RuleSide, SecurityGroup, SecurityGroupIndex,
     SecurityRule, ServiceTag,
 };
-
-/// An ARM resource id in its canonical spelling. Two ids are equal if they differ only in case. Copies
-/// share the text.
-#[derive(Clone, Debug)]
-pub struct ResourceId(Arc<str>);
-
-impl ResourceId {
-    /// Takes an id that starts with `/subscriptions/`.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into().into())
-    }
-
-    /// The id as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The last segment: the resource's own name.
-    pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or(&self.0)
-    }
-
-    /// The bytes from `from` on, in lower case.
-    fn folded(&self, from: usize) -> impl Iterator<Item = u8> + '_ {
-        let bytes = self.0.as_bytes().get(from..).unwrap_or_default();
-        bytes.iter().map(u8::to_ascii_lowercase)
-    }
-}
-
-impl Serialize for ResourceId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for ResourceId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
-    }
-}
-
-impl PartialEq for ResourceId {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
-    }
-}
-
-impl Eq for ResourceId {}
-
-impl PartialOrd for ResourceId {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for ResourceId {
-    fn cmp(&self, other: &Self) -> Ordering {
-        if Arc::ptr_eq(&self.0, &other.0) {
-            return Ordering::Equal;
-        }
-        // Ids of one deployment are alike for most of their length; what is the same byte for byte need
-        // not be folded.
-        let alike = alike(self.0.as_bytes(), other.0.as_bytes());
-        self.folded(alike).cmp(other.folded(alike))
-    }
-}
-
-/// How many bytes at the beginning of both are the same, rounded down to whole blocks.
-fn alike(one: &[u8], other: &[u8]) -> usize {
-    let (one, other) = (one.as_chunks::<16>().0, other.as_chunks::<16>().0);
-    16 * one.iter().zip(other).take_while(|(a, b)| a == b).count()
-}
-
-impl std::hash::Hash for ResourceId {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.folded(0).for_each(|byte| state.write_u8(byte));
-        state.write_u8(0xff);
-    }
-}
-
-impl fmt::Display for ResourceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Index into [`Topology::vnets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

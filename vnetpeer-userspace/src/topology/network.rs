@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use ipnet::IpNet;
@@ -150,7 +150,10 @@ pub struct Network<'a> {
     pub facts: NetworkFacts,
     vnets: Vec<NumberedVnet<'a>>,
     tables: BTreeMap<(VnetIndex, Option<RouteTableIndex>), TableId>,
-    owners: HashMap<(VnetIndex, IpAddr), NicIndex>,
+    /// Made when the first address is looked up: most networks have no appliance.
+    owners: OnceLock<HashMap<(VnetIndex, IpAddr), NicIndex>>,
+    /// By the index of a peering: its place in the VNet that owns it.
+    places: Vec<usize>,
 }
 
 impl<'a> Network<'a> {
@@ -162,7 +165,8 @@ impl<'a> Network<'a> {
             facts: NetworkFacts::default(),
             vnets: Vec::with_capacity(topology.vnets.len()),
             tables: BTreeMap::new(),
-            owners: HashMap::new(),
+            owners: OnceLock::new(),
+            places: Vec::with_capacity(topology.peerings.len()),
         };
         for (index, vnet) in topology.vnets.iter().enumerate() {
             let id = state.vnet(&vnet.id).ok_or_else(|| not_numbered(&vnet.id))?;
@@ -182,8 +186,8 @@ impl<'a> Network<'a> {
             });
             network.add_tables(VnetIndex(index), vnet)?;
         }
-        for (index, nic) in topology.nics.iter().enumerate() {
-            network.add_nic(NicIndex(index), nic)?;
+        for nic in &topology.nics {
+            network.add_nic(nic)?;
         }
         for (index, gateway) in topology.gateways.iter().enumerate() {
             network.add_gateway(GatewayIndex(index), gateway)?;
@@ -221,9 +225,23 @@ impl<'a> Network<'a> {
 
     /// The NIC of a virtual network that has an address.
     pub fn owner(&self, vnet: VnetIndex, address: IpAddr) -> Option<NumberedNic<'a>> {
-        let index = *self.owners.get(&(vnet, address))?;
+        let index = *self.owners.get_or_init(|| self.find_owners()).get(&(vnet, address))?;
         let nic = self.topology.nic(index)?;
         Some(NumberedNic { nic, id: self.state.nic(&nic.id)? })
+    }
+
+    fn find_owners(&self) -> HashMap<(VnetIndex, IpAddr), NicIndex> {
+        let nics = self.topology.nics.iter().enumerate();
+        let owners = nics.flat_map(|(index, nic)| {
+            nic.addresses.iter().map(move |address| ((nic.vnet, *address), NicIndex(index)))
+        });
+        owners.collect()
+    }
+
+    /// The peering at `index`.
+    pub fn peering(&self, index: PeeringIndex) -> Option<&NumberedPeering<'a>> {
+        let vnet = self.vnet(self.topology.peering(index)?.vnet)?;
+        vnet.peerings.get(*self.places.get(index.0)?)
     }
 
     /// The frontend of a virtual network that has an address.
@@ -271,13 +289,10 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
-    fn add_nic(&mut self, index: NicIndex, nic: &'a Nic) -> Result<(), NetworkError> {
+    fn add_nic(&mut self, nic: &'a Nic) -> Result<(), NetworkError> {
         let id = self.state.nic(&nic.id).ok_or_else(|| not_numbered(&nic.id))?;
         let vnet = self.vnets.get_mut(nic.vnet.0).ok_or_else(|| dangling(&nic.id))?;
         vnet.nics.push(NumberedNic { nic, id });
-        for address in &nic.addresses {
-            self.owners.insert((nic.vnet, *address), index);
-        }
         Ok(())
     }
 
@@ -321,6 +336,7 @@ impl<'a> Network<'a> {
         };
         let (region, remote) = (remote.region, remote.id);
         let vnet = self.vnets.get_mut(it.vnet.0).ok_or_else(|| dangling(&it.id))?;
+        self.places.push(vnet.peerings.len());
         vnet.peerings.push(NumberedPeering {
             peering: it,
             index,

@@ -257,6 +257,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Plan, PlanError> {
     let (ops, mut next) = Sequence::new(desired, observed, &tables).run();
     next.flushing = Some(desired.flushing.clone());
     next.built = tables.built.clone();
+    next.known = tables.known.clone();
     if !ops.is_empty() {
         next.adopt_pools(tables);
     }

@@ -13,7 +13,10 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::Hash,
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -239,8 +242,8 @@ fn after(
     write: Option<&PeeringWrite>,
 ) -> Result<State, StateError> {
     let mut next = State { schema_version: STATE_SCHEMA_VERSION, ..state.clone() };
-    let vnets = topology.vnets.iter().map(|vnet| (vnet.id.clone(), Uuid::nil())).collect();
-    step(&mut next.vnets, &vnets, capacity::VNETS.min(VNI_LIMIT), NumberSpace::Vnet)?;
+    let vnets = topology.vnets.iter().map(|vnet| (vnet.id.clone(), Uuid::nil()));
+    step(&mut next.vnets, vnets, capacity::VNETS.min(VNI_LIMIT), NumberSpace::Vnet)?;
     let guids: Vec<Uuid> = topology
         .vnets
         .iter()
@@ -257,9 +260,8 @@ fn after(
         .chain(topology.load_balancers.iter().flat_map(|balancer| {
             let guid = guid_of(balancer.vnet.0);
             balancer.frontends.iter().map(move |it| (it.id.clone(), guid))
-        }))
-        .collect();
-    step(&mut next.nics, &nics, capacity::NICS, NumberSpace::Nic)?;
+        }));
+    step(&mut next.nics, nics, capacity::NICS, NumberSpace::Nic)?;
 
     next.peerings = peering::advance(&state.peerings, topology, &guids, write)?;
     let links = next.peerings.iter().map(|(id, record)| (id.clone(), record.resource_guid));
@@ -267,30 +269,29 @@ fn after(
     let members = members.iter().filter_map(|index| Some((topology.vnet(*index)?, index.0)));
     let of_groups =
         members.flat_map(|(vnet, index)| group_link_ids(&vnet.id).map(|id| (id, guid_of(index))));
-    let links = links.chain(of_groups).collect();
-    step(&mut next.links, &links, capacity::LINKS, NumberSpace::Link)?;
-    let regions = topology.vnets.iter().map(|vnet| (vnet.region(), Uuid::nil())).collect();
-    again(&mut next.regions, &regions, REGION_LIMIT, NumberSpace::Region)?;
+    step(&mut next.links, links.chain(of_groups), capacity::LINKS, NumberSpace::Link)?;
+    let regions = topology.vnets.iter().map(|vnet| (vnet.region(), Uuid::nil()));
+    again(&mut next.regions, regions, REGION_LIMIT, NumberSpace::Region)?;
 
     let rules = topology.load_balancers.iter().flat_map(|balancer| &balancer.rules);
-    let rules = rules.map(|rule| (rule.id.clone(), Uuid::nil())).collect();
-    again(&mut next.balancers, &rules, capacity::BALANCERS, NumberSpace::Balancer)?;
-    again(&mut next.tables, &table_keys(topology), capacity::ROUTES, NumberSpace::Table)?;
+    let rules = rules.map(|rule| (rule.id.clone(), Uuid::nil()));
+    again(&mut next.balancers, rules, capacity::BALANCERS, NumberSpace::Balancer)?;
+    again(&mut next.tables, table_keys(topology), capacity::ROUTES, NumberSpace::Table)?;
     let hosts = topology.hosts.iter().flat_map(|host| [host.name.clone(), other_way(&host.name)]);
-    let hosts = hosts.map(|name| (name, Uuid::nil())).collect();
-    again(&mut next.vteps, &hosts, capacity::VTEPS, NumberSpace::Vtep)?;
+    let hosts = hosts.map(|name| (name, Uuid::nil()));
+    again(&mut next.vteps, hosts, capacity::VTEPS, NumberSpace::Vtep)?;
     advance_slots(&mut next.slots, topology)?;
     let policies = Policies::new(topology);
-    again(&mut next.policies, &policies.keys(), policies::LIMIT, NumberSpace::Policy)?;
+    again(&mut next.policies, policies.keys(), policies::LIMIT, NumberSpace::Policy)?;
     if !policies.are_numbered(state) {
-        again(&mut next.rules, &policies.rules(), capacity::RULES, NumberSpace::Rule)?;
+        again(&mut next.rules, policies.rules(), capacity::RULES, NumberSpace::Rule)?;
     }
     Ok(next)
 }
 
-fn step<K: Ord + Clone>(
+fn step<K: Ord + Hash + Clone>(
     space: &mut Space<K>,
-    wanted: &BTreeMap<K, Uuid>,
+    wanted: impl Iterator<Item = (K, Uuid)>,
     limit: u32,
     name: NumberSpace,
 ) -> Result<(), StateError> {
@@ -298,9 +299,9 @@ fn step<K: Ord + Clone>(
     space.advance(wanted, limit, Return::AsNew).map_err(exhausted)
 }
 
-fn again<K: Ord + Clone>(
+fn again<K: Ord + Hash + Clone>(
     space: &mut Space<K>,
-    wanted: &BTreeMap<K, Uuid>,
+    wanted: impl Iterator<Item = (K, Uuid)>,
     limit: u32,
     name: NumberSpace,
 ) -> Result<(), StateError> {
@@ -309,17 +310,14 @@ fn again<K: Ord + Clone>(
 }
 
 /// Every VNet has a table of system routes (uplinks use it), and one per route table in use.
-fn table_keys(topology: &Topology) -> BTreeMap<TableKey, Uuid> {
-    let mut keys = BTreeMap::new();
-    for vnet in &topology.vnets {
+fn table_keys(topology: &Topology) -> impl Iterator<Item = (TableKey, Uuid)> {
+    topology.vnets.iter().flat_map(move |vnet| {
         let attached = vnet.subnets.iter().filter_map(|subnet| subnet.route_table);
-        let tables = attached.filter_map(|index| topology.route_table(index));
-        let tables = tables.map(|table| Some(table.id.clone()));
-        for route_table in tables.chain([None]) {
-            keys.insert(TableKey { vnet: vnet.id.clone(), route_table }, Uuid::nil());
-        }
-    }
-    keys
+        let tables = attached.filter_map(move |index| topology.route_table(index));
+        let tables = tables.map(|table| Some(table.id.clone())).chain([None]);
+        tables
+            .map(move |route_table| (TableKey { vnet: vnet.id.clone(), route_table }, Uuid::nil()))
+    })
 }
 
 /// A NIC keeps its row as long as it stays on its host.
@@ -340,9 +338,9 @@ fn advance_slots(
         slots.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
     let hosts = topology.hosts.iter().map(|host| host.name.clone()).zip(wanted);
     for (host, nics) in hosts.chain(gone.into_iter().map(|host| (host, Vec::new()))) {
-        let nics = nics.into_iter().map(|id| (id.clone(), Uuid::nil())).collect();
+        let nics = nics.into_iter().map(|id| (id.clone(), Uuid::nil()));
         let space = slots.entry(host).or_default();
-        again(space, &nics, capacity::DROP_SLOTS, NumberSpace::DropSlot)?;
+        again(space, nics, capacity::DROP_SLOTS, NumberSpace::DropSlot)?;
     }
     Ok(())
 }

@@ -201,16 +201,30 @@ struct PerRegion {
     max: usize,
     help: &'static str,
     counts: HashMap<(String, String), usize>,
+    /// What is counted now: resources of a region often stand together.
+    last: Option<(String, String, usize)>,
 }
 
 impl PerRegion {
     fn new(what: &'static str, max: usize, help: &'static str) -> Self {
-        Self { what, max, help, counts: HashMap::new() }
+        Self { what, max, help, counts: HashMap::new(), last: None }
     }
 
     /// Counts a resource; reports the first that is too many.
     fn add(&mut self, named: &Named, region: &str, findings: &mut Findings) {
-        let count = self.counts.entry((named.subscription(), region.to_owned())).or_default();
+        let subscription = named.written_subscription();
+        let is_last = |(it, at, _): &mut (String, String, usize)| {
+            it.eq_ignore_ascii_case(subscription) && at == region
+        };
+        if self.last.as_mut().is_none_or(|last| !is_last(last)) {
+            if let Some((subscription, region, count)) = self.last.take() {
+                self.counts.insert((subscription, region), count);
+            }
+            let key = (subscription.to_ascii_lowercase(), region.to_owned());
+            let count = self.counts.get(&key).copied().unwrap_or_default();
+            self.last = Some((key.0, key.1, count));
+        }
+        let Some((_, _, count)) = &mut self.last else { return };
         *count += 1;
         if *count == self.max + 1 {
             let what = format!("{} of one subscription in {region}", self.what);

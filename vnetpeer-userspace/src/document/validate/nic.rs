@@ -24,7 +24,7 @@ use super::{
     limit,
     load_balancer::PoolWish,
     security_group::SecurityGroups,
-    vnet::Vnets,
+    vnet::{VnetDraft, Vnets},
 };
 
 const KIND: &str = "networkInterfaces";
@@ -127,7 +127,11 @@ fn named(
 ) -> Option<Named> {
     let named = id_in_vnet(KIND, resource, place, vnets, defaults, findings)?;
     let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
-    if let Some(vnet) = vnet.filter(|vnet| vnet.named.subscription() != named.subscription()) {
+    let is_elsewhere = |vnet: &&VnetDraft| {
+        let own = vnet.named.written_subscription();
+        !own.eq_ignore_ascii_case(named.written_subscription())
+    };
+    if let Some(vnet) = vnet.filter(is_elsewhere) {
         let message = format!(
             "networkInterface `{}` is not in the subscription of its virtualNetwork `{}`",
             named.id.name(),

@@ -130,11 +130,15 @@ impl Compiler<'_> {
 
     /// The number of a remote host, which is in reach from now on.
     fn vtep(&mut self, host: HostIndex) -> Result<VtepId, NetworkError> {
-        self.remote_hosts.insert(host);
+        if let Some(known) = self.remote_hosts.get(&host) {
+            return Ok(*known);
+        }
         let name = self.network.topology.host(host).map(|host| host.name.as_str());
         let name = name.unwrap_or_default();
         let not_numbered = || NetworkError::NotNumbered { id: name.to_owned() };
-        self.network.state.vtep(name).ok_or_else(not_numbered)
+        let id = self.network.state.vtep(name).ok_or_else(not_numbered)?;
+        self.remote_hosts.insert(host, id);
+        Ok(id)
     }
 }
 

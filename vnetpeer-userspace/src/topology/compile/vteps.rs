@@ -27,7 +27,7 @@ impl Compiler<'_> {
     pub(super) fn add_vteps(&mut self) -> Result<(), NetworkError> {
         let topology = self.network.topology;
         let state = self.network.state;
-        let remotes = self.remote_hosts.iter().filter_map(|index| topology.host(*index));
+        let remotes = self.remote_hosts.keys().filter_map(|index| topology.host(*index));
         for remote in remotes.collect::<Vec<_>>() {
             let not_numbered = || NetworkError::NotNumbered { id: remote.name.clone() };
             let first = state.vtep(&remote.name).ok_or_else(not_numbered)?;

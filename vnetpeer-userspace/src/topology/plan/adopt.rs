@@ -10,7 +10,7 @@ use vnetpeer_common::{
     types::{Addr, BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
-use super::{Observed, PoolCapacities};
+use super::{Observed, PoolCapacities, tables::KnownTables};
 use crate::topology::trie::{NodeFormat, Pool, QUARANTINE_GENERATIONS};
 
 /// Entries of all maps as read from the kernel. Entries of arrays that are all zero may be left out.
@@ -136,6 +136,7 @@ impl Observed {
             rows: Pool::adopt(capacities.rows, raw.rows, &rows).into(),
             flushing: None,
             built: BTreeMap::new(),
+            known: KnownTables::default(),
         }
     }
 }

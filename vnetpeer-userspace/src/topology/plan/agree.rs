@@ -1,5 +1,7 @@
 //! What the old and the new contents of one entry have in common.
 
+use std::{cmp::Ordering, collections::BTreeMap};
+
 use vnetpeer_common::{
     abi::{self, nic_flags},
     types::Addr,
@@ -35,4 +37,26 @@ pub(super) fn agreed_nic(old: &abi::Nic, new: &abi::Nic) -> abi::Nic {
         ),
     };
     abi::Nic { flags: others | both | more, ipv4, ipv6, ..*new }
+}
+
+/// The keys that only one of two maps has, and those that have other values in them.
+pub(super) fn differing<K: Copy + Ord, V: PartialEq>(
+    one: &BTreeMap<K, V>,
+    other: &BTreeMap<K, V>,
+) -> Vec<K> {
+    let (mut left, mut right) = (one.iter().peekable(), other.iter().peekable());
+    let mut found = Vec::new();
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return found,
+        };
+        let a = left.next_if(|_| order != Ordering::Greater);
+        let b = right.next_if(|_| order != Ordering::Less);
+        if a.map(|it| it.1) != b.map(|it| it.1) {
+            found.extend(a.or(b).map(|(key, _)| *key));
+        }
+    }
 }

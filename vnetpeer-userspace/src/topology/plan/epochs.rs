@@ -95,16 +95,6 @@ impl Touched {
         }
     }
 
-    /// Adds what another one has noted.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.all |= other.all;
-        self.vnets.extend(other.vnets);
-        self.tables.extend(other.tables);
-        self.vteps.extend(other.vteps);
-        self.nics.extend(other.nics);
-        self.slots.extend(other.slots);
-    }
-
     /// Whether something was changed that concerns every NIC.
     pub(super) fn is_everything(&self) -> bool {
         self.all

@@ -11,7 +11,11 @@ use vnetpeer_common::{
     types::{Addr, BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
-use super::{Op, policies::Built, tables::Tables};
+use super::{
+    Op,
+    policies::Built,
+    tables::{KnownTables, Tables},
+};
 use crate::topology::trie::Pool;
 
 /// Sizes of the arrays that hold interned items.
@@ -90,6 +94,8 @@ pub struct Observed {
     pub(super) flushing: Option<BTreeSet<PolicyId>>,
     /// Policies as the last plan compiled them.
     pub(super) built: BTreeMap<PolicyId, Arc<Built>>,
+    /// Tables as the last plan built them.
+    pub(super) known: KnownTables,
 }
 
 impl Default for Observed {
@@ -124,6 +130,7 @@ impl Observed {
             rows: Arc::new(Pool::new(capacities.rows)),
             flushing: Some(BTreeSet::new()),
             built: BTreeMap::new(),
+            known: KnownTables::default(),
         }
     }
 
@@ -154,8 +161,39 @@ impl Observed {
         self.rows = tables.rows.0;
     }
 
-    /// Follows an operation, pools excepted, and says whether it changes anything.
-    pub(super) fn apply(&mut self, op: &Op) -> bool {
+    /// Whether an operation, pools excepted, would change nothing.
+    pub(super) fn holds(&self, op: &Op) -> bool {
+        match *op {
+            Op::SetIface { ifindex, nic } => is(&self.ifaces, &ifindex, &nic),
+            Op::SetNic { id, nic } => is(&self.nics, &id, &nic),
+            Op::SetVnet { id, vnet } => is(&self.vnets, &id, &vnet),
+            Op::SetRoutes { id, roots } => is(&self.routes, &id, &roots),
+            Op::SetLink { id, link } => is(&self.links, &id, &link),
+            Op::SetRelation { key, link } => is(&self.relations, &key, &link),
+            Op::DeleteRelation { ref key } => !self.relations.contains_key(key),
+            Op::SetBalancer { id, balancer } => is(&self.balancers, &id, &balancer),
+            Op::SetFrontend { key, id } => is(&self.frontends, &key, &id),
+            Op::DeleteFrontend { ref key } => !self.frontends.contains_key(key),
+            Op::SetVtep { id, vtep } => is(&self.vteps, &id, &vtep),
+            Op::SetVtepAddr { addr, id } => is(&self.vtep_addrs, &addr, &id),
+            Op::DeleteVtepAddr { ref addr } => !self.vtep_addrs.contains_key(addr),
+            Op::SetNicAddr { ref key } => self.nic_addrs.contains(key),
+            Op::DeleteNicAddr { ref key } => !self.nic_addrs.contains(key),
+            Op::SetPolicy { id, classifier } => is(&self.policies, &id, &classifier),
+            Op::SetFilter { slot, filter } => is(&self.filters, &slot, &filter),
+            Op::SetConfig { config } => self.config == config,
+            Op::SetNode4 { .. }
+            | Op::SetNode6 { .. }
+            | Op::SetNextHop { .. }
+            | Op::SetRow { .. }
+            | Op::SetClassifier { .. }
+            | Op::ZeroMeter { .. }
+            | Op::ZeroDrops { .. } => false,
+        }
+    }
+
+    /// Follows an operation, pools excepted.
+    pub(super) fn apply(&mut self, op: &Op) {
         match *op {
             Op::SetIface { ifindex, nic } => set(&mut self.ifaces, ifindex, nic),
             Op::SetNic { id, nic } => set(&mut self.nics, id, nic),
@@ -163,43 +201,39 @@ impl Observed {
             Op::SetRoutes { id, roots } => set(&mut self.routes, id, roots),
             Op::SetLink { id, link } => set(&mut self.links, id, link),
             Op::SetRelation { key, link } => set(&mut self.relations, key, link),
-            Op::DeleteRelation { ref key } => self.relations.remove(key).is_some(),
+            Op::DeleteRelation { ref key } => drop(self.relations.remove(key)),
             Op::SetBalancer { id, balancer } => set(&mut self.balancers, id, balancer),
             Op::SetFrontend { key, id } => set(&mut self.frontends, key, id),
-            Op::DeleteFrontend { ref key } => self.frontends.remove(key).is_some(),
+            Op::DeleteFrontend { ref key } => drop(self.frontends.remove(key)),
             Op::SetVtep { id, vtep } => set(&mut self.vteps, id, vtep),
             Op::SetVtepAddr { addr, id } => set(&mut self.vtep_addrs, addr, id),
-            Op::DeleteVtepAddr { ref addr } => self.vtep_addrs.remove(addr).is_some(),
-            Op::SetNicAddr { key } => self.nic_addrs.insert(key),
-            Op::DeleteNicAddr { ref key } => self.nic_addrs.remove(key),
+            Op::DeleteVtepAddr { ref addr } => drop(self.vtep_addrs.remove(addr)),
+            Op::SetNicAddr { key } => drop(self.nic_addrs.insert(key)),
+            Op::DeleteNicAddr { ref key } => drop(self.nic_addrs.remove(key)),
             Op::SetPolicy { id, classifier } => set(&mut self.policies, id, classifier),
             Op::SetFilter { slot, filter } => set(&mut self.filters, slot, filter),
-            Op::SetConfig { config } => std::mem::replace(&mut self.config, config) != config,
+            Op::SetConfig { config } => self.config = config,
             Op::SetNode4 { .. }
             | Op::SetNode6 { .. }
             | Op::SetNextHop { .. }
             | Op::SetRow { .. }
             | Op::SetClassifier { .. }
             | Op::ZeroMeter { .. }
-            | Op::ZeroDrops { .. } => true,
+            | Op::ZeroDrops { .. } => {}
         }
     }
 }
 
-/// Sets an entry; a zero value is the same as none.
-fn set<K: Ord, V: Zeroable + PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: V) -> bool {
+/// Whether an entry has a value; a zero value is the same as none.
+fn is<K: Ord, V: Zeroable + PartialEq>(map: &BTreeMap<K, V>, key: &K, value: &V) -> bool {
+    map.get(key).map_or_else(|| *value == V::zeroed(), |found| found == value)
+}
+
+/// Sets an entry.
+fn set<K: Ord, V: Zeroable + PartialEq>(map: &mut BTreeMap<K, V>, key: K, value: V) {
     if value == V::zeroed() {
-        return map.remove(&key).is_some();
-    }
-    match map.entry(key) {
-        std::collections::btree_map::Entry::Occupied(mut old) => {
-            let changes = *old.get() != value;
-            old.insert(value);
-            changes
-        }
-        std::collections::btree_map::Entry::Vacant(place) => {
-            place.insert(value);
-            true
-        }
+        map.remove(&key);
+    } else {
+        map.insert(key, value);
     }
 }

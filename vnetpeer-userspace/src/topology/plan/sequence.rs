@@ -1,7 +1,6 @@
 //! The order of operations. [`super`] says why it is this one.
 
 mod frontends;
-
 mod shapers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +12,7 @@ use vnetpeer_common::{
 
 use super::{
     Observed, Op,
-    agree::{agreed_nic, forwards, has_first, same_link},
+    agree::{agreed_nic, differing, forwards, has_first, same_link},
     epochs::{Epochs, Touched, is_local},
     filters::{FilterSteps, Filters, stays_local},
     tables::Tables,
@@ -31,6 +30,8 @@ pub(super) struct Sequence<'a> {
     epochs: Epochs,
     /// Desired NICs, with the epochs that they have or enter with.
     nics: BTreeMap<NicId, abi::Nic>,
+    /// NICs that are there or desired and do not stay as they are.
+    changing: Vec<NicId>,
     next: Observed,
     ops: Vec<Op>,
     touched: Touched,
@@ -50,14 +51,16 @@ impl<'a> Sequence<'a> {
             };
             (*id, abi::Nic { epoch, shaper: shapers::kept(old, nic), ..*nic })
         };
+        let nics: BTreeMap<NicId, abi::Nic> = desired.nics.iter().map(with_epoch).collect();
         Self {
             desired,
             observed,
             tables,
             vtep_addrs: addrs.map(|(id, vtep)| (vtep.remote, *id)).collect(),
-            slots: observed.nics.values().map(|nic| nic.slot).collect(),
+            slots: observed.nics.values().map(|it| it.slot).filter(|it| *it != 0).collect(),
             epochs,
-            nics: desired.nics.iter().map(with_epoch).collect(),
+            changing: differing(&observed.nics, &nics),
+            nics,
             next: observed.clone(),
             ops: Vec::new(),
             touched: if unfinished { Touched::everything() } else { Touched::default() },
@@ -99,12 +102,17 @@ impl<'a> Sequence<'a> {
 
     /// Appends an operation unless it would change nothing.
     fn push(&mut self, op: Op) {
-        let mut touched = Touched::default();
-        touched.note(&op, &self.next);
-        if self.next.apply(&op) {
+        if !self.next.holds(&op) {
+            self.touched.note(&op, &self.next);
+            self.next.apply(&op);
             self.ops.push(op);
-            self.touched.merge(touched);
         }
+    }
+
+    /// The NICs that are there and do not stay as they are.
+    fn leaving(&self) -> Vec<NicId> {
+        let there = |id: &NicId| self.observed.nics.contains_key(id);
+        self.changing.iter().copied().filter(there).collect()
     }
 
     /// Hosts that NICs may move to. A number that changes hands is emptied: NICs still name it.
@@ -165,19 +173,19 @@ impl<'a> Sequence<'a> {
                 self.push(Op::DeleteNicAddr { key: *key });
             }
         }
-        for id in self.observed.nics.keys() {
-            let Some((old, new)) = self.stays(*id) else { continue };
+        for id in self.leaving() {
+            let Some((old, new)) = self.stays(id) else { continue };
             self.zero_drops(&new);
             let nic = abi::Nic { table: old.table, ..agreed_nic(old, &new) };
-            self.push(Op::SetNic { id: *id, nic });
+            self.push(Op::SetNic { id, nic });
         }
     }
 
     /// NICs that go, before their slots change hands.
     fn remove_nics(&mut self) {
-        for id in self.observed.nics.keys() {
-            if self.stays(*id).is_none() {
-                self.push(Op::SetNic { id: *id, nic: abi::Nic::default() });
+        for id in self.leaving() {
+            if self.stays(id).is_none() {
+                self.push(Op::SetNic { id, nic: abi::Nic::default() });
             }
         }
     }
@@ -233,9 +241,8 @@ impl<'a> Sequence<'a> {
     /// have that: they wait without a table, which drops what they send.
     fn switch_routes(&mut self) {
         let mut pending: Vec<(NicId, TableId, TableId)> = self
-            .observed
-            .nics
-            .keys()
+            .changing
+            .iter()
             .filter_map(|id| self.stays(*id).map(|(old, new)| (*id, old.table, new.table)))
             .filter(|(_, old, new)| old != new)
             .collect();
@@ -299,7 +306,8 @@ impl<'a> Sequence<'a> {
     }
 
     fn loosen_nics(&mut self) {
-        for (id, nic) in self.nics.clone() {
+        for id in std::mem::take(&mut self.changing) {
+            let Some(nic) = self.nics.get(&id).copied() else { continue };
             if !self.next.nics.contains_key(&id) {
                 self.zero_drops(&nic);
             }

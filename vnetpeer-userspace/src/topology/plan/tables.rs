@@ -1,6 +1,7 @@
 //! Tables of prefixes as tries: the desired ones, and what the old and the desired ones agree on.
 
 mod bases;
+mod known;
 mod slots;
 
 use std::{
@@ -9,19 +10,19 @@ use std::{
 };
 
 use vnetpeer_common::{
-    abi::{
-        self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, next_hop_kind, vnet_flags,
-    },
+    abi::{self, Classifier, Entry, NextHop, Node4, Node6, Roots, Row, maps, next_hop_kind},
     types::{BalancerId, LinkId, NicId, PolicyId, TableId, VnetId},
 };
 
+pub(super) use self::known::KnownTables;
 use self::{
     bases::{Bases, Lists},
+    known::Recall,
     slots::{SLOTS, deal, weight},
 };
 use super::{Observed, PlanError, policies::Built};
 use crate::topology::{
-    desired::{Balancer, Desired, Hop, Peer, PrefixTable, SharedTable, VnetTables},
+    desired::{Balancer, Desired, Hop, Peer, PrefixTable, SharedTable},
     trie::{
         Exhausted, Finished, Interner, NodeFormat, Prefix, build, build_over, flatten, keep_all,
         meet,
@@ -53,6 +54,8 @@ pub(super) struct Tables {
     pub(super) rows: Finished<Row>,
     /// Policies as desired.
     pub(super) built: BTreeMap<PolicyId, Arc<Built>>,
+    /// The tables that this was built of.
+    pub(super) known: KnownTables,
 }
 
 impl Tables {
@@ -68,13 +71,14 @@ impl Tables {
             bases: Bases::default(),
             agreed: HashMap::new(),
         };
+        let mut recall = Recall::new(&observed.known);
         let mut routes = BTreeMap::new();
         for (id, table) in &desired.routes {
-            routes.insert(*id, builder.routes(table)?);
+            routes.insert(*id, recall.routes(&mut builder, *id, table)?);
         }
         let mut vnets = BTreeMap::new();
         for (id, tables) in &desired.vnets {
-            vnets.insert(*id, builder.vnet(tables)?);
+            vnets.insert(*id, recall.vnet(&mut builder, *id, tables)?);
         }
         let mut balancers = BTreeMap::new();
         for (id, balancer) in &desired.balancers {
@@ -105,6 +109,7 @@ impl Tables {
             classifiers: builder.classifiers.finish(),
             rows: builder.rows.finish(),
             built,
+            known: recall.finish(),
         })
     }
 }
@@ -128,9 +133,7 @@ impl Builder {
             Hop::Spread { class, members } => builder.spread(*class, members),
         })?;
         if table.shared.is_some() {
-            let hops = &mut self.next_hops;
-            keep_all(&mut self.trie_v4, roots.v4, |hop| hops.keep(hop));
-            keep_all(&mut self.trie_v6, roots.v6, |hop| hops.keep(hop));
+            self.keep_routes(roots);
         }
         Ok(roots)
     }
@@ -165,8 +168,11 @@ impl Builder {
         Ok(abi::Balancer { slots, ..balancer.rule })
     }
 
-    fn vnet(&mut self, tables: &VnetTables) -> Result<abi::Vnet, PlanError> {
-        let endpoint = |_: &mut Self, nic: &NicId| Ok(Entry::leaf(nic.0));
+    fn endpoints(&mut self, table: &PrefixTable<NicId>) -> Result<Roots, PlanError> {
+        self.table(table, |_, nic| Ok(Entry::leaf(nic.0)))
+    }
+
+    fn peers(&mut self, table: &SharedTable<Peer>) -> Result<Roots, PlanError> {
         let peer = |_: &mut Self, peer: &Peer| {
             Ok(Entry::leaf(match *peer {
                 Peer::Nobody => LinkId::NONE.0,
@@ -174,16 +180,28 @@ impl Builder {
                 Peer::Member(vnet) => abi::group_member(vnet),
             }))
         };
-        let peers = self.shared(&tables.peers, peer)?;
-        keep_all(&mut self.trie_v4, peers.v4, |_| ());
-        keep_all(&mut self.trie_v6, peers.v6, |_| ());
-        Ok(abi::Vnet {
-            flags: if tables.hosted { vnet_flags::HOSTED } else { 0 },
-            region: tables.region,
-            group_links: tables.group_links,
-            endpoints: self.table(&tables.endpoints, endpoint)?,
-            peers,
-        })
+        let roots = self.shared(table, peer)?;
+        self.keep_tries(roots, |_| ());
+        Ok(roots)
+    }
+
+    /// Asks for everything that the roots of a table lead to in the tries. Hands the leaves to `found`.
+    fn keep_tries(&mut self, roots: Roots, mut found: impl FnMut(u32)) {
+        keep_all(&mut self.trie_v4, roots.v4, &mut found);
+        keep_all(&mut self.trie_v6, roots.v6, &mut found);
+    }
+
+    /// Asks for everything that the roots of effective routes lead to.
+    fn keep_routes(&mut self, roots: Roots) {
+        let mut hops = Vec::new();
+        self.keep_tries(roots, |hop| hops.push(hop));
+        while let Some(hop) = hops.pop() {
+            self.next_hops.keep(hop);
+            let spread = self.next_hops.get(hop).filter(|it| it.kind == next_hop_kind::SPREAD);
+            if let Some(spread) = spread.copied() {
+                keep_all(&mut self.trie_v4, Entry::node(spread.target), |member| hops.push(member));
+            }
+        }
     }
 
     fn table<T>(
@@ -258,6 +276,9 @@ impl Builder {
     }
 
     fn agree_roots(&mut self, old: Roots, new: Roots, conflict: Entry) -> Result<Roots, PlanError> {
+        if old == new {
+            return Ok(old);
+        }
         let key = (old, new, conflict);
         if let Some(known) = self.agreed.get(&key) {
             return Ok(*known);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::topology::model::{Direction, ResourceId};
 
 /// Which table of effective routes: the system routes of a VNet with the routes of one route table.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub struct TableKey {
     /// The VNet.
@@ -60,7 +60,7 @@ impl From<String> for PolicyKey {
 }
 
 /// Which rule of a policy, by the name that it has in listings.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub struct RuleKey {
     /// The policy.

@@ -3,7 +3,7 @@
 //! Only groups that are attached somewhere have numbers. A group that is detached and attached again,
 //! and a rule that is removed and added again under its name, gets its old number: hits go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use uuid::Uuid;
 use vnetpeer_common::types::{PolicyId, RuleId};
@@ -43,17 +43,17 @@ impl<'a> Policies<'a> {
     }
 
     /// Keys of the policies as [`Space`] wants them; they are tied to nothing.
-    pub(super) fn keys(&self) -> BTreeMap<PolicyKey, Uuid> {
-        self.0.iter().map(|(key, _)| (key.clone(), Uuid::nil())).collect()
+    pub(super) fn keys(&self) -> impl Iterator<Item = (PolicyKey, Uuid)> {
+        self.0.iter().map(|(key, _)| (key.clone(), Uuid::nil()))
     }
 
     /// Keys of their rules; they are tied to nothing.
-    pub(super) fn rules(&self) -> BTreeMap<RuleKey, Uuid> {
+    pub(super) fn rules(&self) -> impl Iterator<Item = (RuleKey, Uuid)> {
         let keys = self.0.iter().flat_map(|(policy, owner)| {
             let names = names(*owner, policy.direction);
             names.map(|name| RuleKey { policy: policy.clone(), name: name.to_string() })
         });
-        keys.map(|key| (key, Uuid::nil())).collect()
+        keys.map(|key| (key, Uuid::nil()))
     }
 
     /// Whether exactly their rules have numbers. Names are unique in a policy, so it is enough to
@@ -115,7 +115,8 @@ impl State {
     /// The number of a rule, by its name in listings.
     pub fn rule(&self, policy: &PolicyKey, name: &str) -> Option<RuleId> {
         let key = RuleKey { policy: policy.clone(), name: name.to_owned() };
-        self.rules.get(&key).map(|it| RuleId(it.number))
+        let found = self.rules.live_from(&key).next().filter(|(found, _)| **found == key);
+        found.map(|(_, it)| RuleId(it.number))
     }
 
     /// The numbers of all rules of a policy.

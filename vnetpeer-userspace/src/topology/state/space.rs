@@ -4,14 +4,18 @@
 //! flow can still name it; retired numbers are used again only when no fresh one is left, oldest
 //! first, and never in the step that retired them.
 
+mod live;
+
 use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    hash::Hash,
     sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use self::live::Live;
 
 /// The number of a resource that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,28 +27,6 @@ pub struct Assigned {
     pub incarnation: u32,
     /// What the resource is tied to (a NIC to its VNet's GUID); a change makes it a new resource.
     pub anchor: Uuid,
-}
-
-/// A map that several hold, as if each had its own.
-mod shared {
-    use std::{collections::BTreeMap, sync::Arc};
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::Assigned;
-
-    pub(super) fn serialize<K: Serialize, S: Serializer>(
-        live: &Arc<BTreeMap<K, Assigned>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        live.as_ref().serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, K: Ord + Deserialize<'de>, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Arc<BTreeMap<K, Assigned>>, D::Error> {
-        BTreeMap::deserialize(deserializer).map(Arc::new)
-    }
 }
 
 /// The number of a resource that is gone.
@@ -77,8 +59,8 @@ pub(super) struct Exhausted;
 #[serde(rename_all = "camelCase")]
 #[serde(bound(serialize = "K: Serialize", deserialize = "K: Ord + Clone + Deserialize<'de>"))]
 pub struct Space<K: Ord> {
-    #[serde(with = "shared")]
-    live: Arc<BTreeMap<K, Assigned>>,
+    #[serde(with = "live")]
+    live: Arc<Live<K>>,
     /// Oldest first.
     retired: VecDeque<Retired<K>>,
     /// The highest number that was ever handed out.
@@ -99,29 +81,24 @@ impl<K: Ord> Default for Space<K> {
 }
 
 impl<K: Ord> Space<K> {
-    /// What `key` has now.
-    pub fn get(&self, key: &K) -> Option<Assigned> {
-        self.live.get(key).copied()
-    }
-
     /// Who has a number now, by key.
     pub fn live(&self) -> impl Iterator<Item = (&K, Assigned)> {
-        self.live.iter().map(|(key, assigned)| (key, *assigned))
+        self.live.sorted().iter().map(|(key, assigned)| (key, *assigned))
     }
 
     /// Who has a number now and is not before `key`, by key.
     pub(super) fn live_from(&self, key: &K) -> impl Iterator<Item = (&K, Assigned)> {
-        self.live.range(key..).map(|(key, assigned)| (key, *assigned))
+        self.live.sorted().range(key..).map(|(key, assigned)| (key, *assigned))
     }
 
     /// How many have a number now.
     pub(super) fn len(&self) -> usize {
-        self.live.len()
+        self.live.sorted().len()
     }
 
     /// Who has a number or, if nobody has, who had it last.
     pub fn owner(&self, number: u32) -> Option<&K> {
-        let live = self.live.iter().find(|(_, assigned)| assigned.number == number);
+        let live = self.live.sorted().iter().find(|(_, assigned)| assigned.number == number);
         let retired = || self.retired.iter().rev().find(|it| it.number == number);
         live.map(|(key, _)| key).or_else(|| retired().map(|it| &it.key))
     }
@@ -132,32 +109,34 @@ impl<K: Ord> Space<K> {
     }
 }
 
-impl<K: Ord + Clone> Space<K> {
-    /// Who is to go, and who is to come with which anchor. Both maps are sorted, so one walk over the
-    /// two finds it.
-    fn compare<'w>(&self, wanted: &'w BTreeMap<K, Uuid>) -> (Vec<K>, BTreeMap<&'w K, Uuid>) {
-        let (mut gone, mut arriving) = (Vec::new(), BTreeMap::new());
-        let (mut live, mut wanted) = (self.live.iter().peekable(), wanted.iter().peekable());
-        loop {
-            let order = match (live.peek(), wanted.peek()) {
-                (Some((old, _)), Some((new, _))) => old.cmp(new),
-                (Some(_), None) => Ordering::Less,
-                (None, Some(_)) => Ordering::Greater,
-                (None, None) => return (gone, arriving),
-            };
-            let old = live.next_if(|_| order != Ordering::Greater);
-            let new = wanted.next_if(|_| order != Ordering::Less);
-            if old.map(|(_, assigned)| assigned.anchor) != new.map(|(_, anchor)| *anchor) {
-                gone.extend(old.map(|(key, _)| key.clone()));
-                arriving.extend(new.map(|(key, anchor)| (key, *anchor)));
-            }
-        }
+impl<K: Ord + Hash + Clone> Space<K> {
+    /// What `key` has now.
+    pub fn get(&self, key: &K) -> Option<Assigned> {
+        self.live.get(key)
     }
 
-    /// Makes `wanted` (key → anchor) the live set. Numbers stay below `capacity`.
+    /// Who is to go, and who is to come with which anchor. Sorts nothing but what comes.
+    fn compare(&self, wanted: impl Iterator<Item = (K, Uuid)>) -> (Vec<K>, BTreeMap<K, Uuid>) {
+        let mut staying = HashSet::with_capacity(self.len());
+        let mut arriving = Vec::new();
+        for (key, anchor) in wanted {
+            match self.live.get(&key).filter(|known| known.anchor == anchor) {
+                Some(known) => drop(staying.insert(known.number)),
+                None => arriving.push((key, anchor)),
+            }
+        }
+        if staying.len() == self.len() {
+            return (Vec::new(), arriving.into_iter().collect());
+        }
+        let gone = self.live().filter(|(_, assigned)| !staying.contains(&assigned.number));
+        (gone.map(|(key, _)| key.clone()).collect(), arriving.into_iter().collect())
+    }
+
+    /// Makes `wanted` (key → anchor) the live set. A key that is wanted twice has one anchor. Numbers stay
+    /// below `capacity`.
     pub(super) fn advance(
         &mut self,
-        wanted: &BTreeMap<K, Uuid>,
+        wanted: impl Iterator<Item = (K, Uuid)>,
         capacity: u32,
         policy: Return,
     ) -> Result<(), Exhausted> {
@@ -166,11 +145,11 @@ impl<K: Ord + Clone> Space<K> {
             return Ok(());
         }
         let mut reusable = self.retired.len();
-        let mut live = Arc::unwrap_or_clone(std::mem::take(&mut self.live));
+        let mut live = Arc::unwrap_or_clone(std::mem::take(&mut self.live)).into_sorted();
         self.retire(gone.into_iter().filter_map(|key| live.remove_entry(&key)));
         let mut before = self.take_back(&arriving, &mut reusable, policy);
         for (key, anchor) in arriving {
-            let known = before.remove(key);
+            let known = before.remove(&key);
             let assigned = match (policy, known) {
                 (Return::AsBefore, Some(old)) => Assigned { anchor, ..old },
                 (_, known) => {
@@ -180,9 +159,9 @@ impl<K: Ord + Clone> Space<K> {
                     Assigned { number, incarnation, anchor }
                 }
             };
-            live.insert(key.clone(), assigned);
+            live.insert(key, assigned);
         }
-        self.live = Arc::new(live);
+        self.live = Arc::new(Live::from(live));
         Ok(())
     }
 
@@ -197,7 +176,7 @@ impl<K: Ord + Clone> Space<K> {
     /// The newest retired entry of each arriving key; with `AsBefore` it leaves the retired list.
     fn take_back(
         &mut self,
-        arriving: &BTreeMap<&K, Uuid>,
+        arriving: &BTreeMap<K, Uuid>,
         reusable: &mut usize,
         policy: Return,
     ) -> BTreeMap<K, Assigned> {

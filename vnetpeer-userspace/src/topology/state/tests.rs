@@ -71,18 +71,18 @@ fn retired_numbers_are_used_again_only_when_none_is_left_and_oldest_first() {
     };
     let mut space = Space::<String>::default();
     let number = |space: &Space<String>, key: &str| space.get(&key.to_owned()).unwrap().number;
-    space.advance(&keys(&["a", "b"]), 4, Return::AsNew).unwrap();
-    space.advance(&keys(&["b"]), 4, Return::AsNew).unwrap();
-    space.advance(&keys(&["b", "c"]), 4, Return::AsNew).unwrap();
+    space.advance(keys(&["a", "b"]).into_iter(), 4, Return::AsNew).unwrap();
+    space.advance(keys(&["b"]).into_iter(), 4, Return::AsNew).unwrap();
+    space.advance(keys(&["b", "c"]).into_iter(), 4, Return::AsNew).unwrap();
     assert_eq!(number(&space, "c"), 3, "1 is retired, 3 is fresh");
-    space.advance(&keys(&["c"]), 4, Return::AsNew).unwrap();
-    space.advance(&keys(&["a", "c"]), 4, Return::AsNew).unwrap();
+    space.advance(keys(&["c"]).into_iter(), 4, Return::AsNew).unwrap();
+    space.advance(keys(&["a", "c"]).into_iter(), 4, Return::AsNew).unwrap();
     assert_eq!(number(&space, "a"), 1, "the oldest");
     assert_eq!(space.get(&"a".to_owned()).unwrap().incarnation, 2);
     let mut full = space.clone();
-    let error = full.advance(&keys(&["a", "d", "e"]), 4, Return::AsNew);
+    let error = full.advance(keys(&["a", "d", "e"]).into_iter(), 4, Return::AsNew);
     assert_eq!(error, Err(Exhausted), "only 2 was retired before this step");
-    space.advance(&keys(&["a", "d"]), 4, Return::AsNew).unwrap();
+    space.advance(keys(&["a", "d"]).into_iter(), 4, Return::AsNew).unwrap();
     assert_eq!(number(&space, "d"), 2);
 }
 

@@ -13,15 +13,15 @@ impl Sequence<'_> {
     /// Frames come back from a queue only while the interface behind it leads to the NIC: none may be sent
     /// into it before that or afterwards.
     pub(super) fn leave_shapers(&mut self) {
-        for id in self.observed.nics.keys() {
-            let Some((old, new)) = self.stays(*id) else { continue };
-            self.push(Op::SetNic { id: *id, nic: abi::Nic { shaper: new.shaper, ..*old } });
+        for id in self.leaving() {
+            let Some((old, new)) = self.stays(id) else { continue };
+            self.push(Op::SetNic { id, nic: abi::Nic { shaper: new.shaper, ..*old } });
         }
     }
 
     /// Names the queues that NICs have now.
     pub(super) fn enter_shapers(&mut self) {
-        for (id, nic) in &self.desired.nics {
+        for (id, nic) in self.desired.nics.iter().filter(|(_, nic)| nic.shaper != 0) {
             if let Some(known) = self.next.nics.get(id).copied() {
                 let nic = abi::Nic { shaper: nic.shaper, ..known };
                 self.push(Op::SetNic { id: *id, nic });

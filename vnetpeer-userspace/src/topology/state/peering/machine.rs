@@ -19,7 +19,7 @@ pub(super) struct Machine<'t> {
     pub(super) topology: &'t Topology,
     /// GUIDs of VNets by their place in the topology.
     guids: &'t [Uuid],
-    pub(super) records: Records,
+    pub(super) records: HashMap<ResourceId, PeeringRecord>,
     peerings: HashMap<&'t ResourceId, &'t Peering>,
     orphans: HashMap<&'t ResourceId, &'t OrphanPeering>,
 }
@@ -28,6 +28,7 @@ impl<'t> Machine<'t> {
     pub(super) fn new(records: Records, topology: &'t Topology, guids: &'t [Uuid]) -> Self {
         let peerings = topology.peerings.iter().map(|it| (&it.id, it)).collect();
         let orphans = topology.orphans.iter().map(|it| (&it.id, it)).collect();
+        let records = records.into_iter().collect();
         Self { topology, guids, records, peerings, orphans }
     }
 
@@ -223,7 +224,7 @@ impl<'t> Machine<'t> {
             }
         }
         overlap::check(&self.records, self.topology)?;
-        Ok(self.records)
+        Ok(self.records.into_iter().collect())
     }
 
     /// The own space as the other side last copied it; without another side as it was when there was

@@ -1,8 +1,10 @@
 //! Copies of address spaces that claim the same addresses.
 
+use std::collections::HashMap;
+
 use ipnet::IpNet;
 
-use super::{PeeringState, Records};
+use super::{PeeringRecord, PeeringState};
 use crate::topology::{
     model::{ResourceId, Topology, VnetIndex},
     state::StateError,
@@ -22,7 +24,10 @@ impl<'a> Claims<'a> {
 /// A copy that was never synced can claim addresses that meanwhile belong to another VNet. Two routes
 /// of one prefix would then lead to different places, so the step is refused. A peering whose remote
 /// VNet is gone claims its addresses all the same (AZ §1.4.7).
-pub(super) fn check(records: &Records, topology: &Topology) -> Result<(), StateError> {
+pub(super) fn check(
+    records: &HashMap<ResourceId, PeeringRecord>,
+    topology: &Topology,
+) -> Result<(), StateError> {
     let mut claims = Claims(vec![Vec::new(); topology.vnets.len()]);
     for (index, vnet) in topology.vnets.iter().enumerate() {
         claims.add(VnetIndex(index), &vnet.address_space, &vnet.id);
