@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, net::Ipv4Addr};
 
-use vnetpeer_userspace::{document, topology::model::Topology};
+use vnetpeer_userspace::{
+    document::{self, Kept},
+    topology::model::Topology,
+};
 
 /// The host that is looked at.
 pub const HOST: &str = "host-a";
@@ -12,8 +15,12 @@ pub const HOSTS: [&str; 10] = [
     HOST, "host-b", "host-c", "host-d", "host-e", "host-f", "host-g", "host-h", "host-i", "host-j",
 ];
 
-/// VNets in the first region.
+/// VNets of a region: a subscription has no more in one.
 pub(super) const REGION: usize = 1_000;
+
+/// The regions, in this order.
+const REGIONS: [&str; 7] =
+    ["westeurope", "northeurope", "eastus", "eastus2", "westus2", "uksouth", "francecentral"];
 
 /// How the VNets are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +42,37 @@ pub struct Deployment {
     pub outside: usize,
     /// One with a second prefix.
     pub resized: Option<usize>,
+    /// Whether every region has hosts of its own, and a mesh of its own.
+    pub regional: bool,
 }
 
 impl Deployment {
     /// A hub with so many spokes.
     pub const fn hub(spokes: usize) -> Self {
-        Self { shape: Shape::Hub, joined: spokes + 1, outside: 0, resized: None }
+        Self { shape: Shape::Hub, ..Self::mesh(spokes + 1) }
     }
 
     /// A mesh of so many VNets.
     pub const fn mesh(vnets: usize) -> Self {
-        Self { shape: Shape::Mesh, joined: vnets, outside: 0, resized: None }
+        Self { shape: Shape::Mesh, joined: vnets, outside: 0, resized: None, regional: false }
+    }
+
+    /// So many VNets in meshes of a region each. 6,500 have 65,000 NICs, and there may be 65,535.
+    pub const fn meshes(vnets: usize) -> Self {
+        Self { regional: true, ..Self::mesh(vnets) }
+    }
+
+    fn region(number: usize) -> &'static str {
+        REGIONS.get(number / REGION).copied().expect("few VNets")
+    }
+
+    /// The name of a host of a VNet.
+    fn host(&self, number: usize, host: usize) -> String {
+        let name = HOSTS.get(host).expect("few hosts");
+        match number / REGION {
+            region if self.regional && region > 0 => format!("{name}-{region}"),
+            _ => (*name).to_owned(),
+        }
     }
 
     /// Whether NICs of two VNets reach each other.
@@ -65,8 +92,7 @@ impl Deployment {
         let mut text = "deployment: {name: scale}\nvirtualNetworks:\n".to_owned();
         for number in 0..self.vnets() {
             let (high, low) = (number / 256, number % 256);
-            // There are 1,000 VNets of a subscription in a region.
-            let region = if number < REGION { "westeurope" } else { "northeurope" };
+            let region = Self::region(number);
             let more = if self.resized == Some(number) { ", 10.200.0.0/16" } else { "" };
             let _ = writeln!(
                 text,
@@ -115,14 +141,15 @@ impl Deployment {
                  Microsoft.Network/virtualNetworks}}]"
             );
             of_group = ", isGlobal: \"True\"";
-        } else {
+        } else if !self.regional {
             text.push_str("            isGlobal: \"True\"\n");
         }
         let _ = writeln!(
             text,
             "            appliesToGroups: [{{networkGroupId: all, groupConnectivity: {group}{of_group}}}]\n      \
              commits:\n        - {{name: now, properties: {{commitType: \
-             Connectivity, targetLocations: [westeurope, northeurope], configurationIds: [joined]}}}}"
+             Connectivity, targetLocations: [{}], configurationIds: [joined]}}}}",
+            REGIONS.join(", ")
         );
     }
 
@@ -142,14 +169,18 @@ impl Deployment {
             }
         }
         text.push_str("hosts:\n");
-        for (host, host_name) in HOSTS.iter().enumerate() {
+        let size = if self.regional { REGION } else { self.vnets() };
+        let first_of_hosts = (0..self.vnets()).step_by(size);
+        let hosts = first_of_hosts.flat_map(|first| (0..HOSTS.len()).map(move |host| (first, host)));
+        for (place, (first, host)) in hosts.enumerate() {
             let _ = writeln!(
                 text,
-                "  - name: {host_name}\n    underlay: {{interface: eth0, addresses: [192.0.2.{}]}}\n    \
+                "  - name: {}\n    underlay: {{interface: eth0, addresses: [192.0.2.{}]}}\n    \
                  networkInterfaces:",
-                host + 1
+                self.host(first, host),
+                place + 1
             );
-            for number in 0..self.vnets() {
+            for number in first..self.vnets().min(first + size) {
                 let _ = writeln!(
                     text,
                     "      - {{name: {}, interface: vm{number}}}",
@@ -157,6 +188,14 @@ impl Deployment {
                 );
             }
         }
+    }
+}
+
+/// What a document says, read after another one.
+pub fn read_after(before: &Kept, text: &str) -> Result<(Topology, Kept), String> {
+    match document::load_after(before, "scale.yaml", text) {
+        Ok((loaded, kept)) => Ok((loaded.topology, kept)),
+        Err(problems) => Err(problems.to_string()),
     }
 }
 

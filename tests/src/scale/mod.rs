@@ -4,6 +4,6 @@ mod document;
 mod host;
 
 pub use self::{
-    document::{Deployment, HOST, HOSTS, Shape, read},
+    document::{Deployment, HOST, HOSTS, Shape, read, read_after},
     host::{Host, PACKET_BYTES, Passed, facts},
 };

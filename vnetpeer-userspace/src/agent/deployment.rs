@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::api::ApplyRequest;
 use crate::{
-    document::{self, Problems},
+    document::{self, Kept, Problems},
     topology::{
         model::Topology,
         state::{self, State, StateError},
@@ -77,6 +77,8 @@ struct Stored {
 pub struct Deployment {
     stored: Stored,
     topology: Arc<Topology>,
+    /// What reading the next document need not read again.
+    kept: Arc<Kept>,
     path: PathBuf,
 }
 
@@ -93,18 +95,18 @@ impl Deployment {
         })?;
         match newest_stored(&path)? {
             Some(stored) if stored.file == text => {
-                let topology = parse(&stored.source, &stored.document)?;
+                let (topology, kept) = parse(&Kept::default(), &stored.source, &stored.document)?;
                 let state = state::advance(&stored.state, &topology)?;
-                Ok(Self { stored: Stored { state, ..stored }, topology, path })
+                Ok(Self { stored: Stored { state, ..stored }, topology, kept, path })
             }
             old => {
                 let (serial, state) =
                     old.map_or_else(|| (0, State::default()), |it| (it.serial, it.state));
-                let topology = parse(&source, &text)?;
+                let (topology, kept) = parse(&Kept::default(), &source, &text)?;
                 let state = state::advance(&state, &topology)?;
                 let document = text.clone();
                 let stored = Stored { serial: serial + 1, source, document, file: text, state };
-                Ok(Self { stored, topology, path })
+                Ok(Self { stored, topology, kept, path })
             }
         }
     }
@@ -112,10 +114,10 @@ impl Deployment {
     /// The deployment after a request, continuing from its base or from what this host has.
     pub fn next(&self, request: &ApplyRequest) -> Result<Self, DeploymentError> {
         // What is in force was judged already.
-        let topology = if request.document == self.stored.document {
-            Arc::clone(&self.topology)
+        let (topology, kept) = if request.document == self.stored.document {
+            (Arc::clone(&self.topology), Arc::clone(&self.kept))
         } else {
-            parse(&request.source, &request.document)?
+            parse(&self.kept, &request.source, &request.document)?
         };
         let base = request.base.as_ref().unwrap_or(&self.stored.state);
         let mut writes = request.operations.iter();
@@ -133,7 +135,7 @@ impl Deployment {
             file: self.stored.file.clone(),
             state,
         };
-        Ok(Self { stored, topology, path: self.path.clone() })
+        Ok(Self { stored, topology, kept, path: self.path.clone() })
     }
 
     /// Writes the deployment beside the one before, where an agent that is started after this one was
@@ -200,13 +202,17 @@ impl Deployment {
     }
 }
 
-fn parse(source: &str, document: &str) -> Result<Arc<Topology>, DeploymentError> {
-    let loaded = document::load(source, document)
+fn parse(
+    before: &Kept,
+    source: &str,
+    document: &str,
+) -> Result<(Arc<Topology>, Arc<Kept>), DeploymentError> {
+    let (loaded, kept) = document::load_after(before, source, document)
         .map_err(|problems| DeploymentError::Document(Box::new(problems)))?;
     if !loaded.warnings.is_empty() {
         tracing::warn!("{}", loaded.warnings);
     }
-    Ok(Arc::new(loaded.topology))
+    Ok((Arc::new(loaded.topology), Arc::new(kept)))
 }
 
 fn staged(path: &Path) -> PathBuf {

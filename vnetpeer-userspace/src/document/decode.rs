@@ -1,15 +1,16 @@
 //! From the tree to the document's types. Decoding goes on after a mistake, so that one run finds
 //! all of them: a value that cannot be decoded is reported and left out.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{any::Any, borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
     code::Code,
+    kept::Decoded,
     problem::{Finding, Findings},
     source::Span,
-    tree::{Node, Value},
+    tree::{Element, Node, Value},
 };
 
 /// A type of the document.
@@ -87,30 +88,61 @@ impl<T: Scalar> JsonSchema for Spanned<T> {
 /// A list of which every readable element is kept.
 #[derive(Debug)]
 pub(super) struct List<T> {
-    pub(super) items: Vec<T>,
+    pub(super) items: Vec<Arc<T>>,
     /// Whether an element was left out. What refers to the list's elements is then not judged.
     pub(super) incomplete: bool,
     pub(super) span: Span,
 }
 
-impl<T: Decode> Decode for List<T> {
+impl<T: Decode + Any + Send + Sync> Decode for List<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let Value::List(nodes) = &node.value else {
-            findings.push(wrong_type(node, "a list"));
-            return None;
+        let (len, items): (_, Vec<Arc<T>>) = match &node.value {
+            Value::List(nodes) => {
+                let items = nodes.iter().filter_map(|node| T::decode(node, findings).map(Arc::new));
+                (nodes.len(), items.collect())
+            }
+            Value::Elements(elements) => {
+                let items = elements.iter().filter_map(|it| decode_element(it, findings));
+                (elements.len(), items.collect())
+            }
+            _ => {
+                findings.push(wrong_type(node, "a list"));
+                return None;
+            }
         };
-        let items: Vec<T> = nodes.iter().filter_map(|node| T::decode(node, findings)).collect();
-        let incomplete = items.len() < nodes.len();
+        let incomplete = items.len() < len;
         Some(Self { items, incomplete, span: node.span })
     }
 }
 
+/// An element that is known, or that is known from now on.
+fn decode_element<T: Decode + Any + Send + Sync>(
+    element: &Element<'_>,
+    findings: &mut Findings,
+) -> Option<Arc<T>> {
+    let Some(node) = &element.node else {
+        let known = element.slot.0.get().cloned();
+        let known = known.and_then(|it| it.downcast::<T>().ok());
+        if known.is_none() {
+            // The way to a list says what its elements are.
+            let node = Node { span: element.span, value: Value::Null };
+            findings.push(wrong_type(&node, "an element of this list"));
+        }
+        return known;
+    };
+    let decoded = Arc::new(T::decode(node, findings)?);
+    let any: Decoded = Arc::<T>::clone(&decoded);
+    // Nothing else decodes it.
+    drop(element.slot.0.set(any));
+    Some(decoded)
+}
+
 impl<'l, T> IntoIterator for &'l List<T> {
     type Item = &'l T;
-    type IntoIter = std::slice::Iter<'l, T>;
+    type IntoIter = std::iter::Map<std::slice::Iter<'l, Arc<T>>, fn(&'l Arc<T>) -> &'l T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.items.iter()
+        self.items.iter().map(Arc::as_ref)
     }
 }
 

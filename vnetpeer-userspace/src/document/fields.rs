@@ -174,6 +174,7 @@ fn is_inert(name: &str, value: &Value) -> bool {
         Value::Null => true,
         Value::Bool(false) => !FALSE_ACTS.contains(&name),
         Value::List(items) => items.is_empty(),
+        Value::Elements(items) => items.is_empty(),
         Value::Object(entries) => entries.is_empty(),
         Value::Bool(true) | Value::Number(_) | Value::Text(_) => false,
     }

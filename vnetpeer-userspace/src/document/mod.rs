@@ -10,6 +10,7 @@
 mod code;
 mod decode;
 mod fields;
+mod kept;
 mod names;
 mod object;
 mod prefixes;
@@ -31,6 +32,7 @@ use std::path::Path;
 pub(crate) use self::suggest::closest;
 pub use self::{
     code::Code,
+    kept::Kept,
     names::{DEFAULT_RESOURCE_GROUP, DEFAULT_SUBSCRIPTION},
     problem::{Problem, Problems, Severity, Style},
     schema::schema,
@@ -55,16 +57,34 @@ pub struct Loaded {
 
 /// Reads a document. `source_name` is how problems call the file.
 pub fn load(source_name: &str, text: &str) -> Result<Loaded, Problems> {
+    load_after(&Kept::default(), source_name, text).map(|(loaded, _)| loaded)
+}
+
+/// Reads a document after another one, with the same result: what is written as before is not read
+/// again. What is kept of this one is for the next.
+pub fn load_after(
+    before: &Kept,
+    source_name: &str,
+    text: &str,
+) -> Result<(Loaded, Kept), Problems> {
     // Windows editors leave a mark at the beginning.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut findings = Findings::default();
-    let document =
-        tree::parse(text, &mut findings).and_then(|node| Document::decode(&node, &mut findings));
+    let (tree, keeper) = tree::parse_after(before, text, &mut findings);
+    let document = tree.and_then(|node| Document::decode(&node, &mut findings));
     let topology = document.and_then(|document| validate::validate(&document, &mut findings));
     let failed = findings.has_errors();
+    if !findings.is_empty()
+        && let Some(keeper) = &keeper
+    {
+        findings.relocate(&keeper.places());
+    }
     let problems = findings.into_problems(source_name, text);
     match topology {
-        Some(topology) if !failed => Ok(Loaded { topology, warnings: problems }),
+        Some(topology) if !failed => {
+            let kept = keeper.map(|keeper| keeper.finish(text)).unwrap_or_default();
+            Ok((Loaded { topology, warnings: problems }, kept))
+        }
         _ => Err(problems),
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     code::Code,
+    kept::Places,
     source::{LineIndex, Source, Span},
 };
 
@@ -74,6 +75,20 @@ impl Findings {
 
     pub(super) fn has_errors(&self) -> bool {
         self.0.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Leads from places to the text.
+    pub(super) fn relocate(&mut self, places: &Places) {
+        for finding in &mut self.0 {
+            finding.span = places.find(finding.span);
+            for (span, _) in &mut finding.notes {
+                *span = places.find(*span);
+            }
+        }
     }
 
     /// Binds the findings to their file, in the order of their places.

@@ -10,6 +10,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Spanned, options::MergeKeyPolicy};
 
 use super::{
     code::Code,
+    kept::{Keeper, Kept, Slot},
     problem::{Finding, Findings},
     source::Span,
 };
@@ -40,7 +41,34 @@ pub(super) enum Value<'t> {
     Number(Option<i64>),
     Text(Cow<'t, str>),
     List(Vec<Node<'t>>),
+    /// A list of which some elements may be known.
+    Elements(Vec<Element<'t>>),
     Object(Vec<(Node<'t>, Node<'t>)>),
+}
+
+/// An element of a long list.
+#[derive(Debug, PartialEq)]
+pub(super) struct Element<'t> {
+    pub(super) span: Span,
+    /// `None` if it is known what it was decoded to.
+    pub(super) node: Option<Node<'t>>,
+    /// What it is decoded to.
+    pub(super) slot: SlotOf,
+}
+
+/// A slot; two trees are the same whatever they were decoded to.
+pub(super) struct SlotOf(pub(super) Slot);
+
+impl fmt::Debug for SlotOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "decoded" } else { "new" })
+    }
+}
+
+impl PartialEq for SlotOf {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Value<'_> {
@@ -51,7 +79,7 @@ impl Value<'_> {
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::Text(_) => "a string",
-            Self::List(_) => "a list",
+            Self::List(_) | Self::Elements(_) => "a list",
             Self::Object(_) => "an object",
         }
     }
@@ -60,6 +88,18 @@ impl Value<'_> {
 /// Reads `text`. `None` after a syntax error, which is in `findings`.
 pub(super) fn parse<'t>(text: &'t str, findings: &mut Findings) -> Option<Node<'t>> {
     quick::parse(text).or_else(|| parse_any(text, findings))
+}
+
+/// The same; elements that `before` knows are not read again. What is unusual is read without it.
+pub(super) fn parse_after<'t, 'k>(
+    before: &'k Kept,
+    text: &'t str,
+    findings: &mut Findings,
+) -> (Option<Node<'t>>, Option<Keeper<'k>>) {
+    match quick::parse_after(before, text) {
+        Some((node, keeper)) => (Some(node), Some(keeper)),
+        None => (parse_any(text, findings), None),
+    }
 }
 
 /// Reads all of YAML.

@@ -25,6 +25,7 @@ fn json(node: Node<'_>) -> Json {
         Value::Number(Some(value)) => value.into(),
         Value::Text(text) => text.into(),
         Value::List(items) => items.into_iter().map(json).collect(),
+        Value::Elements(items) => items.into_iter().filter_map(|it| it.node).map(json).collect(),
         Value::Object(entries) => {
             let named = entries.into_iter().filter_map(|(key, value)| match key.value {
                 Value::Text(name) => Some((name.into_owned(), json(value))),

@@ -1,4 +1,5 @@
-//! `bench [NAME] [--json FILE] [--rounds NUMBER]`: measures what the name selects, all by default.
+//! `bench [NAME] [--json FILE] [--rounds NUMBER] [--cpu-time]`: measures what the name selects, all by
+//! default. `--cpu-time` is for `scale/…` on a machine that does other work too.
 //!
 //! Prints a table, and writes a list of `{name, unit, median, min, max, rounds, floor, baseline}` if
 //! asked to. `docs/benchmarks.md` tells the method and what the numbers are not.
@@ -30,12 +31,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    const USAGE: &str = "usage: bench [NAME] [--json FILE] [--rounds NUMBER]";
+    const USAGE: &str = "usage: bench [NAME] [--json FILE] [--rounds NUMBER] [--cpu-time]";
     let (mut name, mut json, mut rounds) = (None, None, None);
+    let mut clock = scale::Clock::Wall;
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => json = Some(arguments.next().context("--json needs a file")?),
+            "--cpu-time" => clock = scale::Clock::Cpu,
             "--rounds" => {
                 let number = arguments.next().context("--rounds needs a number")?;
                 rounds = Some(number.parse().context("--rounds needs a number")?);
@@ -47,7 +50,7 @@ fn run() -> Result<()> {
     let name = name.as_deref().unwrap_or("");
     // Before the others, which keep this process on one CPU and in namespaces of their own.
     let mut rows = system::run(name, rounds.unwrap_or(system::ROUNDS))?;
-    rows.extend(scale::run(name, rounds.unwrap_or(scale::ROUNDS))?);
+    rows.extend(scale::run(name, rounds.unwrap_or(scale::ROUNDS), clock)?);
     rows.extend(scrape::run(name, rounds.unwrap_or(scrape::ROUNDS))?);
     // The others prepare the kernel before they look at the name.
     if !["metering", "scale", "system"].iter().any(|other| name.starts_with(other)) {

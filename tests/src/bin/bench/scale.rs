@@ -1,12 +1,16 @@
 //! `scale/…`: the time from a changed document to the change in force, in large deployments, split into
 //! reading the document, advancing the numbers, compiling, planning and the map operations.
 
-use std::{fs, path::Path, time::Instant};
+mod memory;
+
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Error, Result, ensure};
+use nix::time::{ClockId, clock_gettime};
 use vnetpeer_tests::scale::{self, Deployment, HOST};
 use vnetpeer_userspace::{
     dataplane::Dataplane,
+    document::Kept,
     topology::{
         compile::compile,
         plan::{Observed, plan},
@@ -18,8 +22,14 @@ use crate::{policy, report::Row};
 
 /// Interleaved rounds, of which the median counts, unless asked otherwise.
 pub(crate) const ROUNDS: usize = 9;
-/// Milliseconds that are wanted.
-const TARGETS: [(&str, f64); 7] = [
+/// Milliseconds, and of memory mebibytes, that are wanted.
+const TARGETS: [(&str, f64); 13] = [
+    ("scale/hub-1000/rss", 300.0),
+    ("scale/mesh-1000/rss", 300.0),
+    ("scale/mesh-1000/memory-ratio", 2.2),
+    ("scale/meshes-6500/compile", 15_000.0),
+    ("scale/meshes-6500/rss", 2_048.0),
+    ("scale/meshes-6500/one-vnet-added", 20.0),
     ("scale/hub-1000/compile", 1_000.0),
     ("scale/hub-1000/one-vnet-added", 20.0),
     ("scale/hub-1000/one-vnet-resized", 20.0),
@@ -33,8 +43,44 @@ const TARGETS: [(&str, f64); 7] = [
 struct Case {
     /// The deployment, then the change.
     name: &'static str,
-    before: String,
-    after: String,
+    before: Source,
+    after: Source,
+}
+
+/// What a document is made from.
+#[derive(Clone, Copy)]
+enum Source {
+    Deployment(Deployment),
+    /// Rules, of which one has this port.
+    Rules(u16),
+}
+
+impl Source {
+    fn text(self) -> String {
+        match self {
+            Self::Deployment(it) => it.text(),
+            Self::Rules(port) => policy::control_document(port),
+        }
+    }
+}
+
+/// What counts as the time that a step takes.
+#[derive(Clone, Copy)]
+pub(crate) enum Clock {
+    /// All of it.
+    Wall,
+    /// That in which the step had a CPU: comparable on a machine that does other work too.
+    Cpu,
+}
+
+impl Clock {
+    fn now(self) -> Duration {
+        let id = match self {
+            Self::Wall => ClockId::CLOCK_MONOTONIC,
+            Self::Cpu => ClockId::CLOCK_THREAD_CPUTIME_ID,
+        };
+        clock_gettime(id).expect("the kernel has both clocks").into()
+    }
 }
 
 impl Case {
@@ -53,7 +99,10 @@ impl Case {
             "/apply",
             "/operations",
             "/nodes",
+            "/map-bytes",
+            "/maps-locked",
             "/rss",
+            "/memory-ratio",
         ];
         let names = [self.deployment(), self.name];
         names.iter().any(|name| steps.iter().any(|it| format!("{name}{it}").contains(filter)))
@@ -62,39 +111,48 @@ impl Case {
 
 fn cases() -> Vec<Case> {
     let resized = |it: Deployment| Deployment { resized: Some(it.joined / 2), ..it };
-    let case = |name, before: Deployment, after: Deployment| Case {
+    let case = |name, before, after| Case {
         name,
-        before: before.text(),
-        after: after.text(),
+        before: Source::Deployment(before),
+        after: Source::Deployment(after),
     };
     let (hub, mesh) = (Deployment::hub(1_000), Deployment::mesh(1_000));
     let (small_hub, small_mesh) = (Deployment::hub(500), Deployment::mesh(500));
+    let all = Deployment::meshes(6_500);
     vec![
+        case("scale/hub-10/one-vnet-added", Deployment::hub(9), Deployment::hub(10)),
+        case("scale/hub-100/one-vnet-added", Deployment::hub(99), Deployment::hub(100)),
         case("scale/hub-500/one-vnet-added", Deployment::hub(499), small_hub),
+        case("scale/hub-500/one-vnet-resized", small_hub, resized(small_hub)),
         case("scale/hub-1000/one-vnet-added", Deployment::hub(999), hub),
         case("scale/hub-1000/one-vnet-resized", hub, resized(hub)),
+        case("scale/mesh-10/one-vnet-added", Deployment::mesh(9), Deployment::mesh(10)),
+        case("scale/mesh-100/one-vnet-added", Deployment::mesh(99), Deployment::mesh(100)),
         case("scale/mesh-500/one-vnet-added", Deployment::mesh(499), small_mesh),
         case("scale/mesh-1000/one-vnet-added", Deployment::mesh(999), mesh),
         case("scale/mesh-1000/one-vnet-resized", mesh, resized(mesh)),
         Case {
             name: "scale/rules-1000x1000/one-rule",
-            before: policy::control_document(443),
-            after: policy::control_document(444),
+            before: Source::Rules(443),
+            after: Source::Rules(444),
         },
+        case("scale/meshes-6500/one-vnet-added", Deployment::meshes(6_499), all),
+        case("scale/meshes-6500/one-vnet-resized", all, resized(all)),
     ]
 }
 
 /// Runs what `filter` selects, so many times.
-pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
-    let mut results = Results::default();
+pub(crate) fn run(filter: &str, rounds: usize, clock: Clock) -> Result<Vec<Row>> {
+    let mut results = Results { rows: Vec::new(), clock };
     let cases: Vec<Case> = cases().into_iter().filter(|case| case.is_selected(filter)).collect();
     for _ in 0..rounds {
         for case in &cases {
             round(&mut results, case).with_context(|| case.name.to_owned())?;
         }
     }
-    results.0.retain(|row| row.name.contains(filter));
-    Ok(results.0)
+    results.add_ratio();
+    results.rows.retain(|row| row.name.contains(filter));
+    Ok(results.rows)
 }
 
 /// Builds a deployment on an empty host, then changes it.
@@ -110,14 +168,16 @@ fn round(results: &mut Results, case: &Case) -> Result<()> {
 
 fn steps(results: &mut Results, case: &Case, dataplane: &mut Dataplane) -> Result<()> {
     let observed = Observed::empty(dataplane.maps.capacities());
-    let mut running = Running { state: State::default(), observed, dataplane };
-    running.apply(results, case.deployment(), &case.before)?;
-    running.apply(results, case.name, &case.after)
+    let (state, kept) = (State::default(), Kept::default());
+    let mut running = Running { state, kept, observed, dataplane };
+    running.apply(results, case.deployment(), &case.before.text())?;
+    running.apply(results, case.name, &case.after.text())
 }
 
 /// A deployment in force.
 struct Running<'d> {
     state: State,
+    kept: Kept,
     observed: Observed,
     dataplane: &'d mut Dataplane,
 }
@@ -125,61 +185,73 @@ struct Running<'d> {
 impl Running<'_> {
     /// Puts a document in force and adds how long each step takes.
     fn apply(&mut self, results: &mut Results, name: &str, text: &str) -> Result<()> {
-        let start = Instant::now();
-        let topology = results.time(name, "read", || scale::read(text).map_err(Error::msg))?;
+        let clock = results.clock;
+        let start = clock.now();
+        let (topology, kept) = results
+            .time(name, "read", || scale::read_after(&self.kept, text).map_err(Error::msg))?;
         let state =
             results.time(name, "advance", || Ok(state::advance(&self.state, &topology)?))?;
-        let excluded = Instant::now();
+        let excluded = clock.now();
         let facts = scale::facts(&topology, self.dataplane);
-        let excluded = excluded.elapsed();
+        let excluded = clock.now().saturating_sub(excluded);
         let desired =
             results.time(name, "compile", || Ok(compile(&topology, &state, HOST, &facts)?))?;
         let next = results.time(name, "plan", || Ok(plan(&desired, &self.observed)?))?;
         results.time(name, "apply", || {
             next.ops.iter().try_for_each(|op| Ok(self.dataplane.maps.execute(op)?))
         })?;
-        let total = start.elapsed().saturating_sub(excluded);
+        let total = clock.now().saturating_sub(start).saturating_sub(excluded);
         results.add(name, "ms", total.as_secs_f64() * 1e3);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         results.add(&format!("{name}/operations"), "ops", next.ops.len() as f64);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
         results.add(&format!("{name}/nodes"), "nodes", next.next.trie_v4.used() as f64);
-        results.add(&format!("{name}/rss"), "MiB", resident_mebibytes()?);
+        #[expect(clippy::cast_precision_loss, reason = "maps have far less than 2^52 bytes")]
+        let bytes = memory::used_map_bytes(&next.next) as f64;
+        results.add(&format!("{name}/map-bytes"), "bytes", bytes);
+        results.add(&format!("{name}/maps-locked"), "MiB", memory::locked_mebibytes()?);
+        results.add(&format!("{name}/rss"), "MiB", memory::resident_mebibytes()?);
         ensure!(
             plan(&desired, &next.next)?.ops.is_empty(),
             "a plan for what is there has operations"
         );
-        (self.state, self.observed) = (state, next.next);
+        (self.state, self.kept, self.observed) = (state, kept, next.next);
         Ok(())
     }
 }
 
-/// Memory that this process has in use: that of the agent, and what earlier cases left.
-fn resident_mebibytes() -> Result<f64> {
-    let text = fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let number = line.split_whitespace().next().context("no number")?;
-    Ok(number.parse::<f64>().context("no number")? / 1_024.0)
+/// Rows by name, with one value per round.
+struct Results {
+    rows: Vec<Row>,
+    clock: Clock,
 }
 
-/// Rows by name, with one value per round.
-#[derive(Default)]
-struct Results(Vec<Row>);
-
 impl Results {
+    /// How the maps of a mesh grow with its VNets: from 500 to 1,000.
+    fn add_ratio(&mut self) {
+        let bytes = |name: &str| {
+            self.rows.iter().find(|row| row.name == name).map(Row::median)
+        };
+        let meshes = ["scale/mesh-500/map-bytes", "scale/mesh-1000/map-bytes"].map(bytes);
+        if let [Some(half), Some(whole)] = meshes {
+            self.add("scale/mesh-1000/memory-ratio", "ratio", whole / half);
+        }
+    }
+
     fn add(&mut self, name: &str, unit: &'static str, value: f64) {
         let target = TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| *target);
-        match self.0.iter_mut().find(|row| row.name == name) {
+        match self.rows.iter_mut().find(|row| row.name == name) {
             Some(row) => row.rounds.push(value),
-            None => self.0.push(Row::new(name, unit, vec![value]).at_most(target)),
+            None => self.rows.push(Row::new(name, unit, vec![value]).at_most(target)),
         }
     }
 
     /// Adds the milliseconds that a step takes.
     fn time<T>(&mut self, name: &str, step: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
-        let start = Instant::now();
+        let start = self.clock.now();
         let result = run().with_context(|| format!("{name}/{step}"))?;
-        self.add(&format!("{name}/{step}"), "ms", start.elapsed().as_secs_f64() * 1e3);
+        let took = self.clock.now().saturating_sub(start);
+        self.add(&format!("{name}/{step}"), "ms", took.as_secs_f64() * 1e3);
         Ok(result)
     }
 }

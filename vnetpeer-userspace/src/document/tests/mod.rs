@@ -3,6 +3,7 @@
 
 mod accepted;
 mod addresses;
+mod again;
 mod balancers;
 mod connections;
 mod gateways;

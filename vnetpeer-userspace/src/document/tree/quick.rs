@@ -6,10 +6,11 @@
 //! everything unusual among them, it gives up, and the document is read by the parser for all of YAML.
 //! Where it does not give up, the two give the same tree.
 
+mod long;
 #[cfg(test)]
 mod tests;
 
-use super::{NODES_MAX, Node, Span, Value};
+use super::{Keeper, Kept, NODES_MAX, Node, Span, Value};
 
 /// Deeper than any document needs; reading recurses.
 const DEPTH_MAX: usize = 16;
@@ -19,14 +20,39 @@ const KEY_BYTES_MAX: usize = 1_000;
 
 /// Reads `text`; `None` if that is for the other parser.
 pub(super) fn parse(text: &str) -> Option<Node<'_>> {
+    read(text, None).map(|(node, _)| node)
+}
+
+/// The same, with elements that are known. Places begin where those of `before` end.
+pub(super) fn parse_after<'t, 'k>(
+    before: &'k Kept,
+    text: &'t str,
+) -> Option<(Node<'t>, Keeper<'k>)> {
+    let (node, keeper) = read(text, Some(Keeper::new(before)))?;
+    Some((node, keeper?))
+}
+
+fn read<'t, 'k>(
+    text: &'t str,
+    keeper: Option<Keeper<'k>>,
+) -> Option<(Node<'t>, Option<Keeper<'k>>)> {
     // Every value takes a byte, so the limits of the other parser hold here.
-    if text.len() > NODES_MAX || !text.chars().all(is_plain_text) {
+    if text.len() > NODES_MAX || !is_plain(text) {
         return None;
     }
-    let mut reader = Reader { text, at: 0, line: 0 };
+    let base = keeper.as_ref().map_or(0, Keeper::first_place);
+    let mut reader = Reader { text, at: 0, line: 0, base, keeper, path: 0, is_long: false };
     reader.next_token()?;
     let node = reader.block(None, 0)?;
-    (reader.peek().is_none()).then_some(node)
+    (reader.peek().is_none()).then_some((node, reader.keeper))
+}
+
+/// Most documents are of ASCII alone.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+    let mut blocks = text.as_bytes().chunks(64);
+    blocks.all(|block| block.iter().fold(true, |all, byte| all & plain(byte)))
+        || text.chars().all(is_plain_text)
 }
 
 /// Neither a control character nor a line break other than a line feed.
@@ -34,15 +60,27 @@ fn is_plain_text(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}')
 }
 
-struct Reader<'t> {
+struct Reader<'t, 'k> {
     text: &'t str,
     /// Where reading goes on.
     at: usize,
     /// Where the line of `at` begins.
     line: usize,
+    /// The place of the beginning of the text.
+    base: usize,
+    keeper: Option<Keeper<'k>>,
+    /// The names of the properties around what is read, as a hash.
+    path: u64,
+    /// Whether a list that begins here is long.
+    is_long: bool,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> Reader<'t, '_> {
+    /// The place of what is read next.
+    fn place(&self) -> usize {
+        self.base + self.at
+    }
+
     fn byte(&self, offset: usize) -> Option<u8> {
         self.text.as_bytes().get(offset).copied()
     }
@@ -130,18 +168,24 @@ impl<'t> Reader<'t> {
 
     /// A list whose dashes are at `column`.
     fn list(&mut self, column: usize, depth: usize) -> Option<Node<'t>> {
-        let offset = self.at;
+        if std::mem::take(&mut self.is_long) {
+            return self.long_list(column, depth);
+        }
+        let offset = self.place();
         let mut items = Vec::new();
         while self.at_dash() && self.column() == column {
-            self.at += 1;
-            self.next_token()?;
-            if self.peek().is_none() || self.column() <= column {
-                return None;
-            }
+            self.to_item(column)?;
             items.push(self.block(Some(column), depth + 1)?);
         }
         let end = items.last()?.span.end();
         Some(node(offset, end, Value::List(items)))
+    }
+
+    /// Goes from a dash to what it stands before.
+    fn to_item(&mut self, column: usize) -> Option<()> {
+        self.at += 1;
+        self.next_token()?;
+        (self.peek().is_some() && self.column() > column).then_some(())
     }
 
     /// A list in the column of its key. The other parser lets it begin behind its first dash.
@@ -151,8 +195,12 @@ impl<'t> Reader<'t> {
             return None;
         }
         let list = self.list(self.column(), depth)?;
-        let Value::List(items) = &list.value else { return None };
-        Some(node(items.first()?.span.offset, list.span.end(), list.value))
+        let first = match &list.value {
+            Value::List(items) => items.first()?.span.offset,
+            Value::Elements(elements) => elements.first()?.span.offset,
+            _ => return None,
+        };
+        Some(node(first, list.span.end(), list.value))
     }
 
     /// A mapping whose keys are at `column`, after the first key.
@@ -165,7 +213,10 @@ impl<'t> Reader<'t> {
                 return None;
             }
             self.at += 1;
+            let path = self.path;
+            self.enter(&key, depth);
             let value = self.mapping_value(column, depth)?;
+            self.path = path;
             entries.push((key, value));
             if self.peek().is_none() || self.column() < column {
                 break;
@@ -216,7 +267,7 @@ impl<'t> Reader<'t> {
         if depth > DEPTH_MAX {
             return None;
         }
-        let offset = self.at;
+        let offset = self.place();
         let close = if self.peek()? == b'[' { b']' } else { b'}' };
         let (mut items, mut entries) = (Vec::new(), Vec::new());
         self.at += 1;
@@ -249,7 +300,7 @@ impl<'t> Reader<'t> {
         }
         self.at += 1;
         let value = if close == b']' { Value::List(items) } else { Value::Object(entries) };
-        Some(node(offset, self.at, value))
+        Some(node(offset, self.place(), value))
     }
 
     fn flow_value(&mut self, token: u8, parent: Option<usize>, depth: usize) -> Option<Node<'t>> {
@@ -261,13 +312,13 @@ impl<'t> Reader<'t> {
 
     /// A scalar on one line; spaces after it are left.
     fn scalar(&mut self, in_flow: bool) -> Option<Node<'t>> {
-        let offset = self.at;
+        let offset = self.place();
         let value = match self.peek()? {
             quote @ (b'"' | b'\'') => self.quoted(quote)?,
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'/' => self.plain(in_flow)?,
             _ => return None,
         };
-        Some(node(offset, self.at, value))
+        Some(node(offset, self.place(), value))
     }
 
     /// Text in quotes in which nothing is escaped.

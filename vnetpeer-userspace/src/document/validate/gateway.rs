@@ -198,8 +198,8 @@ impl Wishes<'_> {
         let Some(subnet) = self.place.and_then(|place| self.vnets.subnet(place)) else { return };
         let mut left: Vec<bool> =
             [true, false].into_iter().filter(|v4| subnet.prefix_for(*v4).is_some()).collect();
-        let given = configurations.items.iter().filter(|it| address(it).is_some());
-        let others = configurations.items.iter().filter(|it| address(it).is_none());
+        let given = configurations.into_iter().filter(|it| address(it).is_some());
+        let others = configurations.into_iter().filter(|it| address(it).is_none());
         for child in given.chain(others) {
             let family = address(child).map_or(left.first().copied(), |it| Some(it.is_ipv4()));
             let known = family.filter(|_| !left.is_empty());

@@ -173,7 +173,7 @@ fn want_addresses(
 ) -> Vec<PoolWish> {
     check_names(named, configurations, findings);
     let primary = primary(named, configurations, findings);
-    let children = configurations.items.iter().enumerate();
+    let children = configurations.into_iter().enumerate();
     let ordered = children.clone().filter(|(index, _)| *index == primary);
     let ordered: Vec<_> = ordered
         .chain(children.filter(|(index, _)| *index != primary))

@@ -121,7 +121,7 @@ fn draft(
             Finding::error(Code::MissingProperty, list.span, message).help("add an address prefix"),
         );
     }
-    let space = prefixes.map(|list| list.items.clone()).unwrap_or_default();
+    let space: Vec<_> = prefixes.into_iter().flatten().cloned().collect();
     check_space(&space, &named, findings);
     let location = resource.location.as_ref();
     let flow_timeout = properties.and_then(|it| it.flow_timeout_in_minutes.as_ref());

@@ -19,7 +19,7 @@ use self::{
     image::Image,
     model::{Flow, flows, verdict},
 };
-use super::{Observed, Op, PlanError, PoolCapacities, plan};
+use super::{Observed, Op, PlanError, PoolCapacities, plan, tables::KnownTables};
 use crate::topology::{
     compile::compile,
     desired::{Desired, PrefixTable},
@@ -48,6 +48,9 @@ impl Agent {
     /// Plans, executes, and compares the kernel with what the plan promised.
     fn execute(&mut self, desired: Desired, mut watch: impl FnMut(&Image, Option<&Op>)) {
         let plan = plan(&desired, &self.observed).unwrap();
+        let known = KnownTables::default();
+        let whole = super::plan(&desired, &Observed { known, ..self.observed.clone() }).unwrap();
+        assert!(plan.ops == whole.ops && plan.next == whole.next, "what is known changes nothing");
         watch(&self.image, None);
         for op in &plan.ops {
             self.image.apply(op);
