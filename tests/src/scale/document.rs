@@ -171,7 +171,8 @@ impl Deployment {
         text.push_str("hosts:\n");
         let size = if self.regional { REGION } else { self.vnets() };
         let first_of_hosts = (0..self.vnets()).step_by(size);
-        let hosts = first_of_hosts.flat_map(|first| (0..HOSTS.len()).map(move |host| (first, host)));
+        let hosts =
+            first_of_hosts.flat_map(|first| (0..HOSTS.len()).map(move |host| (first, host)));
         for (place, (first, host)) in hosts.enumerate() {
             let _ = writeln!(
                 text,

@@ -5,14 +5,7 @@
 //! was decoded with, so places are numbers of their own: every document has a range of them that no
 //! document before it had, and [`Places`] leads from them to the text at hand.
 
-use std::{
-    any::Any,
-    cell::OnceCell,
-    collections::BTreeMap,
-    fmt,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{any::Any, cell::OnceCell, collections::BTreeMap, fmt, rc::Rc, sync::Arc};
 
 use super::source::Span;
 

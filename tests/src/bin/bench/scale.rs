@@ -229,9 +229,7 @@ struct Results {
 impl Results {
     /// How the maps of a mesh grow with its VNets: from 500 to 1,000.
     fn add_ratio(&mut self) {
-        let bytes = |name: &str| {
-            self.rows.iter().find(|row| row.name == name).map(Row::median)
-        };
+        let bytes = |name: &str| self.rows.iter().find(|row| row.name == name).map(Row::median);
         let meshes = ["scale/mesh-500/map-bytes", "scale/mesh-1000/map-bytes"].map(bytes);
         if let [Some(half), Some(whole)] = meshes {
             self.add("scale/mesh-1000/memory-ratio", "ratio", whole / half);

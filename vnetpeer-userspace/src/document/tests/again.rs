@@ -92,9 +92,9 @@ proptest! {
     fn a_document_after_others_is_read_as_if_it_were_the_first(seed: u64) {
         let mut random = Random(seed);
         let mut kept = Kept::default();
-        let mut lines: Vec<String> = Vec::new();
-        for example in (0..2).map(|_| EXAMPLES[random.below(EXAMPLES.len())]) {
-            lines = example.lines().map(str::to_owned).collect();
+        for _ in 0..2 {
+            let example = EXAMPLES[random.below(EXAMPLES.len())];
+            let mut lines: Vec<String> = example.lines().map(str::to_owned).collect();
             prop_assert!(read(&mut kept, example));
             for _ in 0..12 {
                 let before = lines.clone();
@@ -107,7 +107,6 @@ proptest! {
                 }
             }
         }
-        drop(lines);
     }
 }
 

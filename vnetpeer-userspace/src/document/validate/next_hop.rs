@@ -39,6 +39,10 @@ pub(super) fn judge(
     reachable: &Reachable<'_>,
     findings: &mut Findings,
 ) {
+    let mut subnets = vnets.list.iter().flat_map(|vnet| &vnet.subnets);
+    if !subnets.any(|subnet| subnet.route_table.is_some()) {
+        return;
+    }
     let reach = Reach::new(tables, vnets, peerings, reachable);
     let mut judged = HashSet::new();
     for (index, vnet) in vnets.list.iter().enumerate() {

@@ -86,6 +86,34 @@ fn retired_numbers_are_used_again_only_when_none_is_left_and_oldest_first() {
     assert_eq!(number(&space, "d"), 2);
 }
 
+proptest::proptest! {
+    #[test]
+    fn who_stays_keeps_the_number_and_nobody_else_has_it(
+        steps in proptest::collection::vec(
+            proptest::collection::btree_map("[a-f]", 0_u128..2, 0..6), 1..6,
+        )
+    ) {
+        let mut space = Space::<String>::default();
+        for wanted in steps {
+            let before = space.clone();
+            let wanted: BTreeMap<String, Uuid> =
+                wanted.into_iter().map(|(key, it)| (key, Uuid::from_u128(it))).collect();
+            space.advance(wanted.clone().into_iter(), 100, Return::AsNew).unwrap();
+            let live: BTreeMap<String, Uuid> =
+                space.live().map(|(key, it)| (key.clone(), it.anchor)).collect();
+            assert_eq!(live, wanted);
+            let numbers: BTreeSet<u32> = space.live().map(|(_, it)| it.number).collect();
+            assert_eq!(numbers.len(), wanted.len());
+            for (key, old) in before.live() {
+                let stays = wanted.get(key) == Some(&old.anchor);
+                assert_eq!(space.get(key) == Some(old), stays);
+                let retired = space.retired().any(|it| it.number == old.number);
+                assert_eq!(retired, !stays);
+            }
+        }
+    }
+}
+
 #[test]
 fn exhaustion_names_the_space() {
     let mut topology = hub_and_spokes();

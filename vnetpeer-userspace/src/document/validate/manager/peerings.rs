@@ -134,16 +134,17 @@ impl Wanted {
     ) {
         let declared: HashMap<(usize, usize), bool> =
             peerings.list.iter().map(|it| ((it.vnet, it.remote), it.scope.is_complete())).collect();
-        let mut ids: HashSet<String> =
-            peerings.list.iter().map(|it| it.named.id.as_str().to_ascii_lowercase()).collect();
+        let mut ids: HashSet<ResourceId> =
+            peerings.list.iter().map(|it| it.named.id.clone()).collect();
         let mut without_gateway = HashSet::new();
         for pair in &self.list {
             let sides = [(pair.hub, pair.spoke), (pair.spoke, pair.hub)];
             if sides.iter().any(|side| declared.get(side) == Some(&false)) {
                 continue;
             }
+            let Some(name) = pair.name(vnets) else { continue };
             for side in sides.into_iter().filter(|side| !declared.contains_key(side)) {
-                let Some(draft) = pair.make(side, vnets) else { continue };
+                let Some(draft) = pair.make(side, &name, vnets) else { continue };
                 let lacks_gateway = draft.use_remote_gateways
                     && gateways.of(pair.hub).is_none()
                     && !gateways.is_incomplete();
@@ -153,7 +154,7 @@ impl Wanted {
                     }
                     continue;
                 }
-                if !ids.insert(draft.named.id.as_str().to_ascii_lowercase()) {
+                if !ids.insert(draft.named.id.clone()) {
                     let message = format!("peering `{}` exists twice", draft.named.id);
                     findings.push(
                         Finding::error(Code::DuplicateResource, draft.named.span, message)
@@ -167,12 +168,20 @@ impl Wanted {
 }
 
 impl Pair {
+    /// The name of both sides.
+    fn name(&self, vnets: &Vnets) -> Option<String> {
+        let (hub, spoke) = (vnets.list.get(self.hub)?, vnets.list.get(self.spoke)?);
+        Some(name(&hub.named.id, &spoke.named.id))
+    }
+
     /// One side as the configuration makes it.
-    fn make(&self, (vnet, remote): (usize, usize), vnets: &Vnets) -> Option<PeeringDraft> {
-        let ends = [self.hub, self.spoke].map(|index| vnets.list.get(index));
-        let [Some(hub), Some(spoke)] = ends else { return None };
-        let owner = if vnet == self.hub { hub } else { spoke };
-        let name = name(&hub.named.id, &spoke.named.id);
+    fn make(
+        &self,
+        (vnet, remote): (usize, usize),
+        name: &str,
+        vnets: &Vnets,
+    ) -> Option<PeeringDraft> {
+        let owner = vnets.list.get(vnet)?;
         let id = ResourceId::new(format!("{}/virtualNetworkPeerings/{name}", owner.named.id));
         Some(PeeringDraft {
             named: Named { id, span: self.span },
