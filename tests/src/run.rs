@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use vnetpeer_common::{
-    abi::DropEvent,
+    abi::Event,
     datapath::{Delivery, Transmission, Verdict, inbound, outbound},
     reason::DropReason,
 };
@@ -27,7 +27,7 @@ pub struct HostRun {
     /// What was counted.
     pub counters: Counters,
     /// Drops that were reported.
-    pub events: Vec<DropEvent>,
+    pub events: Vec<Event>,
 }
 
 /// Runs the core on one frame.

@@ -7,9 +7,9 @@ use std::{
 
 use vnetpeer_common::{
     abi::{
-        Action, AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DropCounter, DropEvent,
-        Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented,
-        FrontendKey, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep,
+        Action, AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DropCounter, Event, Filter,
+        Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey,
+        Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch,
     },
     datapath::{Describe, LiveCached, LiveFlow, Opened, Tables},
     reason::DropReason,
@@ -112,11 +112,17 @@ pub struct HostTables {
     fragments: RefCell<BTreeMap<FragmentKey, Fragmented>>,
     jiffies: Cell<u64>,
     counters: RefCell<Counters>,
-    events: RefCell<Vec<DropEvent>>,
+    events: RefCell<Vec<Event>>,
+    watch: Option<Watch>,
     lookups: Cell<u64>,
 }
 
 impl HostTables {
+    /// Somebody watches.
+    pub fn set_watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
+    }
+
     /// Tables with these contents, and counters at zero.
     pub fn new(image: Image) -> Self {
         Self {
@@ -146,6 +152,7 @@ impl HostTables {
             jiffies: Cell::new(1 << 32),
             counters: RefCell::default(),
             events: RefCell::default(),
+            watch: None,
             lookups: Cell::default(),
         }
     }
@@ -193,7 +200,7 @@ impl HostTables {
     }
 
     /// Takes the events that were reported since the last call.
-    pub fn take_events(&self) -> Vec<DropEvent> {
+    pub fn take_events(&self) -> Vec<Event> {
         self.events.take()
     }
 
@@ -216,6 +223,10 @@ impl HostTables {
 impl Tables for HostTables {
     fn config(&self) -> Option<&Config> {
         self.config.get(0)
+    }
+
+    fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
     }
 
     fn nic_of_interface(&self, ifindex: u32) -> Option<NicId> {
@@ -377,10 +388,10 @@ impl Tables for HostTables {
         before
     }
 
-    fn report(&self, drop: impl Describe) {
-        let mut event = DropEvent::default();
+    fn report(&self, drop: impl Describe, _flags: u16) {
+        let mut event = Event::default();
         drop.describe(&mut event);
-        self.events.borrow_mut().push(DropEvent { jiffies: 0, ..event });
+        self.events.borrow_mut().push(event);
     }
 
     fn jiffies(&self) -> u64 {

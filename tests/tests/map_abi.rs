@@ -9,11 +9,12 @@ use aya_obj::{Object, maps::Map};
 use vnetpeer_common::{
     abi::{
         ABI_VERSION, Action, AddressKey, Balancer, CACHE_WAYS, Cached4, Cached6, Classifier,
-        Config, DROP_REASONS_MAX, DropCounter, DropEvent, FRAGMENT_BUCKETS, Filter, Flow, FlowKey4,
+        Config, DROP_REASONS_MAX, DropCounter, Event, FRAGMENT_BUCKETS, Filter, Flow, FlowKey4,
         FlowKey6, FlowsEnded, FlowsOpened, Fragmented, FrontendKey, Link, Meter, NextHop, Nic,
         Node4, Node6, RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT, Vnet,
-        Vtep, address_class, balancer_flags, distribution, filter_flags, link_flags, maps,
-        next_hop_kind, next_program, nic_flags, protocol_class, vnet_flags, vtep_flags,
+        Vtep, Watch, address_class, balancer_flags, distribution, event_flags, filter_flags,
+        link_flags, maps, next_hop_kind, next_program, nic_flags, protocol_class, stage,
+        vnet_flags, vtep_flags,
     },
     reason::DropReason,
     types::RuleId,
@@ -69,9 +70,16 @@ fn types() -> String {
     layout!(text, DropCounter: packets bytes);
     layout!(
         text,
-        DropEvent: jiffies nic source_nic reason link len protocol reserved src_port dst_port
-        reserved2 rule src dst
+        Event: time nic source_nic reason link len protocol stages src_port dst_port flags rule src
+        dst frame_len captured
     );
+    layout!(
+        text,
+        Watch: stages by_packet reasons nic vnet link reverse protocol port address mask snap
+        reserved
+    );
+    numbers!(text, stage: DROPPED OPENED SENT ROUTED ENCAPSULATED DELIVERED);
+    numbers!(text, event_flags: SAMPLED WATCHED);
     security_types(&mut text);
     text.push('\n');
     numbers!(
@@ -194,6 +202,8 @@ fn names_fit_the_kernel_and_are_those_of_the_object() {
         maps::DROPS,
         maps::EVENTS,
         maps::EVENTS_LOST,
+        maps::WATCH,
+        maps::CAPTURED,
         maps::FILTERS,
         maps::POLICIES,
         maps::CLASSIFIERS,

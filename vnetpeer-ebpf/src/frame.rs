@@ -20,11 +20,11 @@ use aya_ebpf::{
     programs::{TcContext, XdpContext},
 };
 use vnetpeer_common::{
-    datapath::{Change, Family, OFFSET_MAX, Packet},
+    datapath::{Change, Family, OFFSET_MAX, Packet, Sight},
     wire::{ETHERNET_LEN, U16, Wire, protocol},
 };
 
-use crate::helpers::Note;
+use crate::{capture, helpers::Note};
 
 /// Largest offset that is compared with the end of an XDP frame; a frame fits in a page.
 const XDP_LEN_MAX: usize = 0x3fff;
@@ -187,6 +187,11 @@ impl Packet for XdpFrame {
             }
         };
         (!failed).then_some(())
+    }
+
+    #[inline(always)]
+    fn witness(&self, sight: Sight) {
+        capture::vnp_witness_xdp(self.ctx, sight.what, sight.nics, sight.by);
     }
 }
 
@@ -396,5 +401,10 @@ impl Packet for TcFrame {
         // SAFETY: the helper checks the length; every later access reads the pointers again.
         let cut = unsafe { bpf_skb_change_tail(self.skb, (len - grow) as u32, 0) };
         (cut == 0 && self.adjust_room(grow as i32, 0) == 0).then_some(())
+    }
+
+    #[inline(always)]
+    fn witness(&self, sight: Sight) {
+        capture::vnp_witness_tc(self.skb, sight.what, sight.nics, sight.by);
     }
 }

@@ -1,10 +1,10 @@
 //! Safe wrappers of the kernel helpers that the programs call, and the note from XDP to TC.
 
 use aya_ebpf::{
-    bindings::{__sk_buff, TC_ACT_SHOT, xdp_action, xdp_md},
+    bindings::{__sk_buff, BPF_RB_NO_WAKEUP, TC_ACT_SHOT, xdp_action, xdp_md},
     helpers::generated::{
-        bpf_get_smp_processor_id, bpf_jiffies64, bpf_redirect, bpf_redirect_neigh,
-        bpf_redirect_peer,
+        bpf_get_smp_processor_id, bpf_jiffies64, bpf_ktime_get_coarse_ns, bpf_ktime_get_ns,
+        bpf_redirect, bpf_redirect_neigh, bpf_redirect_peer,
     },
     programs::{TcContext, XdpContext},
 };
@@ -137,6 +137,23 @@ pub(crate) unsafe fn atomic_fetch_increment(counter: *mut u64) -> u64 {
 pub(crate) fn cpu() -> u32 {
     // SAFETY: no arguments.
     unsafe { bpf_get_smp_processor_id() }
+}
+
+/// Flag of an event that nobody is to be woken for: its reader looks by itself.
+pub(crate) const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
+
+/// Nanoseconds of the monotonic clock.
+#[inline(always)]
+pub(crate) fn time() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Nanoseconds of the monotonic clock at the last tick, for a fraction of the price.
+#[inline(always)]
+pub(crate) fn coarse_time() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_ktime_get_coarse_ns() }
 }
 
 /// Kernel jiffies.

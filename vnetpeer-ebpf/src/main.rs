@@ -25,6 +25,7 @@
     reason = "the program macros hand contexts over by value"
 )]
 
+mod capture;
 mod frame;
 mod functions;
 mod helpers;

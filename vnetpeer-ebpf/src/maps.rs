@@ -8,9 +8,9 @@ use aya_ebpf::{
 use vnetpeer_common::{
     abi::{
         AddressKey, Balancer, CACHE_WAYS, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX,
-        DropCounter, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
+        DropCounter, Event, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
         Fragmented, FrontendKey, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row,
-        Vnet, Vtep, capacity,
+        SNAP_MAX, Vnet, Vtep, Watch, capacity,
     },
     datapath::FlowQuery,
     types::{Addr, BalancerId, LinkId, NicId, V4, V6, VtepId},
@@ -111,4 +111,20 @@ pub(crate) static CLOCK: Array<u64> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(capacity::EVENTS, 0);
 #[map]
-pub(crate) static EVENTS_LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static EVENTS_LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(2, 0);
+#[map]
+pub(crate) static WATCH: Array<Watch> = Array::with_max_entries(1, 0);
+
+/// Room for what a mask of the length allows.
+const CAPTURED_LEN: usize = 2 * SNAP_MAX as usize;
+
+/// An event with bytes of its frame on its way to the ring.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Capture {
+    pub(crate) event: Event,
+    pub(crate) bytes: [u8; CAPTURED_LEN],
+}
+
+#[map]
+pub(crate) static CAPTURED: PerCpuArray<Capture> = PerCpuArray::with_max_entries(1, 0);

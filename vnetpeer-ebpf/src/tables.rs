@@ -10,13 +10,14 @@
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX, DropEvent, Entry,
+        AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX, Entry, Event,
         Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented,
         FrontendKey, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet,
-        Vtep,
+        Vtep, Watch,
     },
     datapath::{
-        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, Opened, Resolved, Tables,
+        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, Opened, Resolved,
+        Tables, query_flags,
     },
     reason::DropReason,
     types::{
@@ -25,7 +26,7 @@ use vnetpeer_common::{
     },
 };
 
-use crate::{functions, helpers, maps};
+use crate::{capture, functions, helpers, maps};
 
 /// `BPF_NOEXIST`: insert only what is not there.
 const NO_EXIST: u64 = 1;
@@ -56,6 +57,20 @@ impl Tables for Maps {
     #[inline(always)]
     fn config(&self) -> Option<&Config> {
         maps::CONFIG.get(0)
+    }
+
+    #[inline(always)]
+    fn watch(&self) -> Option<&Watch> {
+        maps::WATCH.get(0)
+    }
+
+    #[inline(always)]
+    fn has_opened(&self, is_v6: bool) -> bool {
+        let Some(scratch) = maps::SCRATCH.get_ptr(0) else { return false };
+        // SAFETY: the scratch is this CPU's, and this program's until it returns.
+        let flags =
+            unsafe { if is_v6 { (*scratch).query6.flags } else { (*scratch).query4.flags } };
+        flags & query_flags::OPENED != 0
     }
 
     #[inline(always)]
@@ -456,18 +471,15 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn report(&self, drop: impl Describe) {
-        match maps::EVENTS.reserve::<DropEvent>(0) {
+    fn report(&self, drop: impl Describe, flags: u16) {
+        match maps::EVENTS.reserve::<Event>(0) {
             Some(mut place) => {
-                drop.describe(place.write(DropEvent::default()));
-                place.submit(0);
+                let event = place.write(Event::default());
+                event.time = helpers::coarse_time();
+                drop.describe(event);
+                place.submit(helpers::NO_WAKEUP);
             }
-            None => {
-                if let Some(lost) = maps::EVENTS_LOST.get_ptr_mut(0) {
-                    // SAFETY: the pointer is into this CPU's value, which has one writer.
-                    unsafe { *lost += 1 };
-                }
-            }
+            None => capture::count_lost(flags),
         }
     }
 

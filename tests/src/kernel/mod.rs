@@ -14,8 +14,8 @@ use bytemuck::Pod;
 use vnetpeer_common::{
     abi::{
         AddressKey, Balancer, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX, DropCounter,
-        DropEvent, Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, FrontendKey, Link,
-        Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, maps, next_program,
+        Event, Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, FrontendKey, Link, Meter,
+        NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, maps, next_program,
     },
     reason::DropReason,
     types::{Addr, BalancerId, LinkId, NicId, VtepId},
@@ -208,12 +208,12 @@ impl Kernel {
     }
 
     /// Takes the events since the last call, with the time set to zero.
-    pub fn take_events(&mut self) -> Vec<DropEvent> {
+    pub fn take_events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(item) = self.events.next() {
-            let event: DropEvent = bytemuck::pod_read_unaligned(&item);
-            assert!(event.jiffies != 0, "an event has a time");
-            events.push(DropEvent { jiffies: 0, ..event });
+            let event: Event = bytemuck::pod_read_unaligned(&item);
+            assert!(event.time != 0, "an event has a time");
+            events.push(Event { time: 0, ..event });
         }
         events
     }

@@ -6,6 +6,7 @@
 
 mod balancer;
 mod counters;
+mod event;
 mod flow;
 mod host;
 mod network;
@@ -13,7 +14,8 @@ mod policy;
 mod trie;
 
 pub use balancer::{Balancer, FrontendKey, balancer_flags, distribution};
-pub use counters::{DropCounter, DropEvent, Meter};
+pub use counters::{DropCounter, Meter};
+pub use event::{Event, SNAP_MAX, Watch, event_flags, stage};
 pub use flow::{
     Action, CACHE_WAYS, CLOSING_SECONDS, Cached4, Cached6, FRAGMENT_BUCKETS, Flow, FlowKey4,
     FlowKey6, FlowPhase, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, HALF_OPEN_SECONDS,
@@ -31,7 +33,7 @@ pub use policy::{
 pub use trie::{Entry, Node4, Node6, TRIE_FANOUT};
 
 /// Version of everything in this module.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Drop reasons that fit in one slot of [`maps::DROPS`].
 pub const DROP_REASONS_MAX: u32 = 64;
@@ -77,7 +79,7 @@ pub mod maps {
     pub const METERS: &str = "METERS";
     /// Per-CPU array, `slot * DROP_REASONS_MAX + reason` → [`super::DropCounter`].
     pub const DROPS: &str = "DROPS";
-    /// Ring buffer of [`super::DropEvent`].
+    /// Ring buffer of [`super::Event`], each with the bytes of its frame that were wanted.
     pub const EVENTS: &str = "EVENTS";
     /// Array, [`super::Nic::slot`] → [`super::Filter`].
     pub const FILTERS: &str = "FILTERS";
@@ -114,8 +116,12 @@ pub mod maps {
     pub const SCRATCH: &str = "SCRATCH";
     /// Array of one `u64`: jiffies when program `vnp_clock` last ran.
     pub const CLOCK: &str = "CLOCK";
-    /// Per-CPU array of one `u64`: events that found the ring full.
+    /// Per-CPU array of two `u64`: events that found the ring full, sampled ones and ones that somebody watches.
     pub const EVENTS_LOST: &str = "EVENTS_LOST";
+    /// Array of one [`super::Watch`].
+    pub const WATCH: &str = "WATCH";
+    /// Per-CPU array of one: an event with bytes of its frame on its way to the ring. It holds nothing.
+    pub const CAPTURED: &str = "CAPTURED";
 }
 
 /// Indices of [`maps::NEXT_TC`] and [`maps::NEXT_XDP`].
@@ -173,5 +179,5 @@ pub mod capacity {
     /// Fragmented packets on their way.
     pub const FRAGMENTS: u32 = 65_536;
     /// Bytes of the event ring, a power of two and a multiple of the page size.
-    pub const EVENTS: u32 = 256 * 1024;
+    pub const EVENTS: u32 = 4 * 1024 * 1024;
 }

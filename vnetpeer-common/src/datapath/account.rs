@@ -1,25 +1,30 @@
 //! Meters and drops.
 
-use super::{Describe, Packet, Tables, Verdict, parse::WireSize};
+use super::{
+    Describe, Packet, Tables, Verdict,
+    parse::WireSize,
+    watch::{Sight, is_wanted, tell},
+};
 use crate::{
-    abi::DropEvent,
+    abi::{Event, event_flags, stage},
     reason::DropReason,
     types::{LinkId, NicId, RuleId},
-    wire::{ETHERNET_LEN, Ipv4, Ipv6, Ports, ethertype, len_of, protocol},
+    wire::{ETHERNET_LEN, Ipv4, Ipv6, ethertype, len_of},
 };
 
-/// What is known about a packet when it is dropped.
+/// What is known about a packet when it is dropped. Merged stores must stay aligned: hence the order.
 #[derive(Default)]
+#[repr(C, align(8))]
 pub(super) struct Trail {
-    pub(super) slot: u32,
-    pub(super) nic: NicId,
-    pub(super) source_nic: NicId,
     pub(super) link: LinkId,
     /// The security rule that denied; none if no rule did.
     pub(super) rule: RuleId,
     /// Type of the packet behind the first 14 bytes of the frame; 0 while it does not lie there. After
     /// decapsulation those bytes do not tell it.
     pub(super) ethertype: u16,
+    pub(super) slot: u32,
+    pub(super) nic: NicId,
+    pub(super) source_nic: NicId,
 }
 
 /// Egress of the link that the packet leaves over, ingress of the one that it enters over.
@@ -33,8 +38,8 @@ pub(super) fn meter<T: Tables>(tables: &T, out: LinkId, into: LinkId, size: &Wir
     }
 }
 
-/// Counts a drop, and reports one of every so many. Nothing here looks at the reason: the verifier
-/// would follow the rest once for each.
+/// Counts a drop, and reports it if somebody watches, and one of every so many in any case. Nothing here
+/// decides by the reason: the verifier would follow the rest once for each.
 #[inline(always)]
 pub(super) fn drop_frame<P: Packet, T: Tables>(
     p: &P,
@@ -44,8 +49,19 @@ pub(super) fn drop_frame<P: Packet, T: Tables>(
 ) -> Verdict {
     let before = tables.count_drop(trail.slot, reason, packet_len(p, trail.ethertype));
     let sampled = tables.config().is_some_and(|config| before & u64::from(config.event_mask) == 0);
-    if sampled {
-        tables.report(Dropped { p, reason, trail, jiffies: tables.jiffies() });
+    let mut flags = if sampled { event_flags::SAMPLED } else { 0 };
+    if let Some(watch) = tables.watch()
+        && watch.stages & stage::DROPPED != 0
+    {
+        let sight = Sight::new(stage::DROPPED, reason.number(), 0, trail);
+        if watch.snap != 0 {
+            p.witness(sight);
+        } else if is_wanted(p, tables, sight, trail, 0) {
+            flags |= event_flags::WATCHED;
+        }
+    }
+    if flags != 0 {
+        tables.report(Dropped { p, reason, trail, flags }, flags);
     }
     Verdict::Drop(reason)
 }
@@ -55,21 +71,14 @@ struct Dropped<'a, P> {
     p: &'a P,
     reason: DropReason,
     trail: &'a Trail,
-    jiffies: u64,
+    flags: u16,
 }
 
 impl<P: Packet> Describe for Dropped<'_, P> {
     #[inline(always)]
-    fn describe(self, event: &mut DropEvent) {
-        let trail = self.trail;
-        event.jiffies = self.jiffies;
-        event.nic = trail.nic;
-        event.source_nic = trail.source_nic;
-        event.reason = self.reason.number();
-        event.link = trail.link;
-        event.rule = trail.rule;
-        event.len = packet_len(self.p, trail.ethertype);
-        describe(self.p, trail.ethertype, event);
+    fn describe(self, event: &mut Event) {
+        tell(self.p, (stage::DROPPED, self.reason.number()), self.trail, 0, event);
+        event.flags = self.flags;
     }
 }
 
@@ -84,35 +93,4 @@ fn packet_len<P: Packet>(p: &P, ethertype: u16) -> u32 {
         _ => None,
     };
     len.unwrap_or(0)
-}
-
-/// Reads from the frame what an event tells about it. The parser's findings are not kept for this:
-/// they would take the stack that a program does not have.
-#[inline(always)]
-fn describe<P: Packet>(p: &P, ethertype: u16, event: &mut DropEvent) {
-    let ports_at = match ethertype {
-        ethertype::IPV4 => {
-            let Some(ip) = p.get::<Ipv4>(ETHERNET_LEN) else { return };
-            event.src = ip.src.into();
-            event.dst = ip.dst.into();
-            event.protocol = ip.protocol;
-            let has_ports = ip.version_ihl == 0x45 && !ip.is_later_fragment();
-            has_ports.then_some(ETHERNET_LEN + Ipv4::LEN)
-        }
-        ethertype::IPV6 => {
-            let Some(ip) = p.get::<Ipv6>(ETHERNET_LEN) else { return };
-            event.src = ip.src.into();
-            event.dst = ip.dst.into();
-            event.protocol = ip.next_header;
-            Some(ETHERNET_LEN + Ipv6::LEN)
-        }
-        _ => None,
-    };
-    if let Some(at) = ports_at
-        && matches!(event.protocol, protocol::TCP | protocol::UDP)
-        && let Some(ports) = p.get::<Ports>(at)
-    {
-        event.src_port = ports.src.get();
-        event.dst_port = ports.dst.get();
-    }
 }

@@ -38,6 +38,12 @@ pub enum Family {
 }
 
 impl Family {
+    /// Of the underlay that leads to a host.
+    #[inline(always)]
+    pub(super) const fn of(vtep: &Vtep) -> Self {
+        if vtep.flags & vtep_flags::IPV6 == 0 { Self::V4 } else { Self::V6 }
+    }
+
     /// Bytes of the outer headers.
     #[inline(always)]
     pub const fn outer_len(self) -> usize {

@@ -1,7 +1,7 @@
 //! The last steps outbound: the sender's policies, then a NIC of this host or the tunnel to another.
 
 use super::{
-    Address, Admission, FlowQuery, Headers, Packet, Tables, Verdict,
+    Address, Admission, Family, FlowQuery, Headers, Packet, Tables, Verdict,
     account::{Trail, meter},
     deliver::{Source, ask, ask_again, billed, deliver, of_nic, relate},
     encap::{Overlay, encap},
@@ -13,9 +13,10 @@ use super::{
     outbound::{Hop, Refusal, Sender},
     parse::{self, WireSize},
     translate::{from_backend, to_backend},
+    watch::pass_by,
 };
 use crate::{
-    abi::{Action, Nic, Vtep, action_flags, nic_flags, vtep_flags},
+    abi::{Action, Nic, Vtep, action_flags, nic_flags, stage, vtep_flags},
     reason::DropReason,
     types::{LinkId, VtepId},
     wire::ethertype,
@@ -36,6 +37,7 @@ pub(super) fn forward<P: Packet, T: Tables, A: Address>(
     trail: &mut Trail,
 ) -> Result<Verdict, Refusal> {
     let admission = ask(tables, query, (sender.id, sender.nic), hop.asked(), trail)?;
+    pass_by(p, tables, stage::ROUTED | stage::OPENED, trail, (A::ETHERTYPE, 0));
     fragment::remember_first(tables, headers, query);
     hop.settle(tables, sender.nic, query.flags);
     if hop.action_flags() != 0 {
@@ -90,6 +92,8 @@ fn transmit<P: Packet, T: Tables, A: Address>(
     trail.ethertype = 0;
     let verdict = encap(p, headers, overlay, vtep)?;
     meter(tables, hop.billed(), LinkId::NONE, &size);
+    let outer = Family::of(vtep).outer_len();
+    pass_by(p, tables, stage::ENCAPSULATED, trail, (A::ETHERTYPE, outer));
     Ok(verdict)
 }
 
@@ -146,6 +150,7 @@ fn hand_over<P: Packet, T: Tables, A: Address>(
     let size = parse::wire_size(p, headers)?;
     let verdict = deliver::<P, A>(p, id, target)?;
     meter(tables, hop.billed(), billed, &size);
+    pass_by(p, tables, stage::DELIVERED | stage::OPENED, trail, (A::ETHERTYPE, 0));
     Ok(verdict)
 }
 

@@ -20,9 +20,10 @@ use super::{
     },
     parse,
     translate::to_backend,
+    watch::pass_by,
 };
 use crate::{
-    abi::{Action, Nic, VXLAN_PORT, Vtep, nic_flags, vnet_flags},
+    abi::{Action, Nic, VXLAN_PORT, Vtep, nic_flags, stage, vnet_flags},
     reason::DropReason,
     types::{Addr, LinkId, Mac, NicId, V4, V6, VnetId, VtepId},
     wire::{Ethernet, Ipv4, Vxlan, ethertype, protocol},
@@ -154,6 +155,7 @@ fn enter<P: Packet, T: Tables, A: Address>(
         to_backend(p, tables, headers, nic, taken.translated_by())?;
     }
     let verdict = deliver::<P, A>(p, ends.target, nic)?;
+    pass_by(p, tables, stage::DELIVERED | stage::OPENED, trail, (A::ETHERTYPE, 0));
     meter(tables, LinkId::NONE, billed, &size);
     if taken.is_steady() {
         let headers = &headers.read_again(p)?;

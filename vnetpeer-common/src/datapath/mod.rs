@@ -30,6 +30,7 @@ mod shape;
 mod tables;
 mod translate;
 mod verdict;
+mod watch;
 
 pub use address::Address;
 pub use encap::{Family, OUTER_V4_LEN, OUTER_V6_LEN};
@@ -47,3 +48,4 @@ pub use shape::reply_interface;
 pub use tables::{Describe, Tables};
 pub use translate::{Change, Replace, Side};
 pub use verdict::{Delivery, Transmission, Verdict};
+pub use watch::{Sight, witness};

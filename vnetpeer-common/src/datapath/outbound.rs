@@ -19,9 +19,10 @@ use super::{
     icmp_error, ndp, parse, query_flags,
     resolve::flow_hash,
     shape,
+    watch::pass_by,
 };
 use crate::{
-    abi::{Nic, action_flags, link_flags, next_hop_kind, nic_flags, nic_protocol},
+    abi::{Nic, action_flags, link_flags, next_hop_kind, nic_flags, nic_protocol, stage},
     reason::DropReason,
     types::{LinkId, Mac, NicId, TableId, V4, V6, VnetId, WireMac},
     wire::{Ethernet, ethertype, protocol},
@@ -100,6 +101,8 @@ fn decide<P: Packet, T: Tables>(
     trail.slot = nic.slot;
     trail.nic = id;
     trail.source_nic = id;
+    let ethertype = p.get::<Ethernet>(0).map_or(0, |it| it.ethertype.get());
+    pass_by(p, tables, stage::SENT, &trail, (ethertype, 0));
     match send(p, tables, id, nic, &mut trail) {
         Ok(verdict) => verdict,
         Err(Refusal::Drop(reason)) => drop_frame(p, tables, reason, &trail),

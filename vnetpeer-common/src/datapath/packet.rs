@@ -1,6 +1,6 @@
 //! Access to the bytes of one frame.
 
-use super::{Change, Family};
+use super::{Change, Family, Sight};
 use crate::wire::Wire;
 
 /// Bound of offsets that depend on the packet, as a mask that the verifier can follow: room for
@@ -61,4 +61,8 @@ pub trait Packet {
     /// Opens `grow` bytes between the Ethernet header and what follows, and cuts the frame to `len`
     /// bytes afterwards. The content of the Ethernet header and of the room is undefined.
     fn reshape(&mut self, grow: usize, len: usize) -> Option<()>;
+
+    /// Shows the frame to whoever watches, if the packet is one that they want ([`super::witness`]). The frame
+    /// stays as it is.
+    fn witness(&self, _sight: Sight) {}
 }

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     abi::{
-        Balancer, Classifier, Config, DropEvent, Entry, Filter, Flow, FlowKey4, FlowKey6,
-        FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, NextHop, Nic, Node4,
-        Node6, Roots, Row, RuleEntry, Vnet, Vtep,
+        Balancer, Classifier, Config, Entry, Event, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded,
+        FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, NextHop, Nic, Node4, Node6, Roots,
+        Row, RuleEntry, Vnet, Vtep, Watch,
     },
     reason::DropReason,
     types::{
@@ -20,7 +20,7 @@ use crate::{
 /// Something that can be told as an event. Not a closure, which could not be inlined by force.
 pub trait Describe {
     /// Fills in an event of zeros.
-    fn describe(self, event: &mut DropEvent);
+    fn describe(self, event: &mut Event);
 }
 
 /// The tables of one host. Lookups on the path of every packet are array-shaped; the four that are
@@ -29,6 +29,12 @@ pub trait Describe {
 pub trait Tables: Sized {
     /// This host's settings.
     fn config(&self) -> Option<&Config>;
+    /// Which packets somebody watches.
+    fn watch(&self) -> Option<&Watch>;
+    /// Whether the packet opened a flow when the flow table of its family was last asked.
+    fn has_opened(&self, _is_v6: bool) -> bool {
+        false
+    }
     /// The NIC behind an interface.
     fn nic_of_interface(&self, ifindex: u32) -> Option<NicId>;
     /// A NIC.
@@ -182,8 +188,8 @@ pub trait Tables: Sized {
     fn meter_ingress(&self, link: LinkId, packets: u64, bytes: u64);
     /// Counts a dropped frame and returns how many were dropped for this reason before.
     fn count_drop(&self, slot: u32, reason: DropReason, bytes: u32) -> u64;
-    /// Hands a sampled drop to user space.
-    fn report(&self, drop: impl Describe);
+    /// Hands a drop to user space, with its [`crate::abi::event_flags`].
+    fn report(&self, drop: impl Describe, flags: u16);
     /// Kernel jiffies.
     fn jiffies(&self) -> u64;
 }

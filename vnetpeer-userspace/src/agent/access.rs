@@ -18,6 +18,8 @@ use super::{
 
 /// Reading a host: its status, its sampled drops, its counters of packets that belong to nobody.
 pub const HOST_READ: &str = "Vnetpeer.Hosts/hosts/read";
+/// Reading the bytes of packets that pass a host, whoever's they are.
+pub const PACKET_CAPTURE: &str = "Vnetpeer.Hosts/hosts/capturePackets/action";
 /// Reading the whole document in force, with all numbers and states.
 pub const DEPLOYMENT_READ: &str = "Vnetpeer.Deployments/deployments/read";
 /// What is recorded when a document was put in force, or failed to be.

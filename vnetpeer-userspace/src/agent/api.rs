@@ -3,6 +3,7 @@
 mod limit;
 mod permission;
 mod probe;
+mod watch;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -10,7 +11,11 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::permission::{AuditQuery, Head, NicQuery, PermissionQuery, PermissionReply};
-pub use self::{limit::LimitStatus, probe::ProbeStatus};
+pub use self::{
+    limit::LimitStatus,
+    probe::ProbeStatus,
+    watch::{LostPackets, PacketStage, RouteName, SeenPacket, WatchLine, WatchRequest},
+};
 use crate::topology::{
     facts::NetworkFacts,
     model::Direction,

@@ -5,26 +5,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::{
-    Method, Request, StatusCode,
-    body::Bytes,
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
     client::conn::http1,
     header::{CONTENT_TYPE, HOST},
 };
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, task::JoinHandle};
 use vnetpeer_metering::record as usage;
 
+mod lines;
+
+pub use self::lines::Lines;
 use super::audit::{self, Report};
 use crate::permission::access::is_denial;
 
 use super::api::{
     AgentStatus, ApplyReply, ApplyRequest, AuditQuery, DeploymentView, DropRecord, ErrorReply,
     FlowList, FlowQuery, Head, HeldDocument, LinkMeter, NicDrops, NicQuery, PermissionQuery,
-    PermissionReply, PrepareReply, RuleHits,
+    PermissionReply, PrepareReply, RuleHits, WatchRequest,
 };
 
 /// Why an agent gave no answer.
@@ -141,6 +144,17 @@ impl Client {
         self.get("/v1/events").await
     }
 
+    /// Live packets, with the first bytes of their frames if some are asked for.
+    pub async fn watch(&self, request: &WatchRequest) -> Result<Lines, ClientError> {
+        let path = if request.snap == 0 { "/v1/observe" } else { "/v1/capture" };
+        let format = |source| ClientError::Format { path: self.socket.clone(), source };
+        let body = serde_json::to_vec(request).map_err(format)?;
+        let (response, connection) = self.open(Method::POST, path, body).await?;
+        let (status, lines) =
+            (response.status(), Lines::new(self.socket.clone(), response.into_body(), connection));
+        if status.is_success() { Ok(lines) } else { Err(refusal(status, &lines.rest().await?)) }
+    }
+
     /// What is in force.
     pub async fn deployment(&self) -> Result<DeploymentView, ClientError> {
         self.get("/v1/deployment").await
@@ -229,12 +243,7 @@ impl Client {
         if status.is_success() {
             return serde_json::from_slice(&answer).map_err(format);
         }
-        let refusal = serde_json::from_slice(&answer).unwrap_or_else(|_| ErrorReply {
-            code: status.to_string(),
-            message: String::from_utf8_lossy(&answer).into_owned(),
-            details: std::collections::BTreeMap::new(),
-        });
-        Err(ClientError::Refused(refusal))
+        Err(refusal(status, &answer))
     }
 
     async fn exchange(
@@ -243,13 +252,27 @@ impl Client {
         path: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, Bytes), ClientError> {
+        let (response, connection) = self.open(method, path, body).await?;
+        let (status, socket) = (response.status(), self.socket.clone());
+        let rest = Lines::new(socket, response.into_body(), connection).rest().await?;
+        Ok((status, rest))
+    }
+
+    /// Sends a request; the answer is still to be read, as long as the connection runs.
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+    ) -> Result<(Response<Incoming>, JoinHandle<()>), ClientError> {
         let http = |source| ClientError::Http { path: self.socket.clone(), source };
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|source| ClientError::Connect { path: self.socket.clone(), source })?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
-        let connection = tokio::spawn(connection);
+        // What goes wrong is seen by those who read the answer.
+        let connection = tokio::spawn(async move { drop(connection.await) });
         let mut request = Request::new(Full::new(Bytes::from(body)));
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().unwrap_or_default();
@@ -257,9 +280,15 @@ impl Client {
         headers.insert(HOST, hyper::header::HeaderValue::from_static("vnetpeer"));
         headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
         let response = sender.send_request(request).await.map_err(http)?;
-        let status = response.status();
-        let body = response.into_body().collect().await.map_err(http)?.to_bytes();
-        connection.abort();
-        Ok((status, body))
+        Ok((response, connection))
     }
+}
+
+/// An answer that is no success.
+fn refusal(status: StatusCode, answer: &[u8]) -> ClientError {
+    ClientError::Refused(serde_json::from_slice(answer).unwrap_or_else(|_| ErrorReply {
+        code: status.to_string(),
+        message: String::from_utf8_lossy(answer).into_owned(),
+        details: std::collections::BTreeMap::new(),
+    }))
 }

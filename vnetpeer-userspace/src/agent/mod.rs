@@ -31,6 +31,7 @@ pub mod server;
 mod shapers;
 pub mod sweep;
 pub mod task;
+pub mod watch;
 
 use std::{
     fs, io,
@@ -156,12 +157,12 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let audit = open_audit(settings)?;
     let mut task = Task::new(reconciler, deployment, settings, Arc::clone(&audit))?;
     task.reconcile().await?;
-    task.watch_events();
+    let hub = task.watch_events()?;
     let guard = server::Guard::new(task.in_force(), audit, settings.host.clone());
     let (commands, running) = task.spawn();
     let sampler = tokio::spawn(sampler::run(Arc::clone(&meters), settings.meter_interval));
     let metrics = settings.metrics.map(metrics_listener).transpose()?;
-    let sources = server::Context::new(commands, Arc::clone(&meters));
+    let sources = server::Context::new(commands, Arc::clone(&meters), hub);
     let metrics = metrics.map(|it| tokio::spawn(server::serve_metrics(it, sources.clone())));
     let server = tokio::spawn(server::serve(listener, sources, guard));
     ready();

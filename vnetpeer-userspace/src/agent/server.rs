@@ -4,6 +4,7 @@ mod effective;
 mod guard;
 mod reading;
 mod usage;
+mod watch;
 
 use std::{fmt::Display, sync::Arc};
 
@@ -27,6 +28,7 @@ use super::{
     meter::Meters,
     peer::Peer,
     task::{ApplyError, Command, chain},
+    watch::Hub,
 };
 use crate::permission::access::{
     AUTHORIZATION_FAILED, Denial, INVALID_AUTHENTICATION_TOKEN_TENANT,
@@ -38,12 +40,13 @@ pub use guard::Guard;
 pub struct Context {
     commands: mpsc::Sender<Command>,
     meters: Arc<Meters>,
+    hub: Arc<Hub>,
 }
 
 impl Context {
-    /// The task and the meters.
-    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>) -> Self {
-        Self { commands, meters }
+    /// The task, the meters, and who tells of live packets.
+    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>, hub: Arc<Hub>) -> Self {
+        Self { commands, meters, hub }
     }
 }
 
@@ -65,6 +68,8 @@ pub async fn serve(listener: UnixListener, context: Context, guard: Guard) {
         .route("/v1/drops", get(drops))
         .route("/v1/events", get(events))
         .route("/v1/flows", post(flows))
+        .route("/v1/observe", post(watch::observe))
+        .route("/v1/capture", post(watch::capture))
         .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
         .route("/v1/effective-routes", post(effective::routes))

@@ -35,11 +35,13 @@ use super::{
     peer::Peer,
     reconcile::{ReconcileError, Reconciler},
     sweep::{SWEEP_INTERVAL, Sweeper},
+    watch::Hub,
 };
 use crate::{
     dataplane::{
         flows::{FlowError, FlowMaps},
         maps::MapOpError,
+        watch::WatchMaps,
     },
     permission::access::Denial,
     topology::{model::ResourceId, network::NetworkError},
@@ -213,11 +215,14 @@ impl Task {
         }
     }
 
-    /// Starts to read drop events.
-    pub fn watch_events(&mut self) {
+    /// Starts to read events; returns whom to ask for live packets.
+    pub fn watch_events(&mut self) -> Result<Arc<Hub>, AgentError> {
+        let maps = WatchMaps::open(self.reconciler.dataplane())?;
+        let hub = Arc::new(Hub::new(self.host.clone(), maps, self.in_force()));
         if let Some(ring) = self.reconciler.dataplane_mut().maps.take_events() {
-            tokio::spawn(self.events.clone().read(ring));
+            tokio::spawn(self.events.clone().read(ring, Arc::clone(&hub)));
         }
+        Ok(hub)
     }
 
     /// Lets the task run.

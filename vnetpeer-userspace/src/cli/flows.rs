@@ -121,12 +121,12 @@ fn duration(seconds: u64) -> String {
     }
 }
 
-fn protocol_name(number: u8) -> String {
+pub(super) fn protocol_name(number: u8) -> String {
     let name = PROTOCOLS.iter().find(|(_, it)| *it == number);
     name.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
 }
 
-fn protocol(text: &str) -> Result<u8, String> {
+pub(super) fn protocol(text: &str) -> Result<u8, String> {
     let named = PROTOCOLS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     let number = named.map(|(_, number)| *number).or_else(|| text.parse().ok());
     number.ok_or_else(|| {
@@ -136,7 +136,7 @@ fn protocol(text: &str) -> Result<u8, String> {
 }
 
 /// An address is a prefix of one.
-fn prefix(text: &str) -> Result<IpNet, String> {
+pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>()
         .map(|net| net.trunc())

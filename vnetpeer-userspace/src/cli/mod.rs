@@ -2,9 +2,11 @@
 
 mod apply;
 mod audit;
+mod capture;
 mod completions;
 mod draft;
 mod effective_nsg;
+mod explain;
 mod flows;
 mod gateway;
 mod graph;
@@ -16,6 +18,7 @@ mod named;
 mod network;
 mod network_manager;
 mod nsg;
+mod observe;
 mod output;
 mod peering;
 mod permission;
@@ -32,6 +35,7 @@ mod trace;
 mod validate;
 mod vnet;
 mod watcher;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -148,6 +152,12 @@ enum Command {
     ConnectivityCheck(trace::Arguments),
     /// List the flows that the hosts know, the last used first
     Flows(flows::Arguments),
+    /// Show drops and new flows live, with rule, route, peering and NIC
+    Observe(observe::Arguments),
+    /// Write packets at any stage of their way into a pcapng file
+    Capture(capture::Arguments),
+    /// Explain a code: what happened, why, and what helps
+    Explain(explain::Arguments),
     /// Draw a picture of the network: SVG, Mermaid or Graphviz
     Graph(graph::Arguments),
     /// Bytes per peering and direction
@@ -213,6 +223,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let global = cli.global;
     match cli.command {
         Command::Validate(arguments) => validate::run(&arguments, global.output),
+        Command::Explain(arguments) => explain::run(&arguments, &global),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Man => completions::manual(),
         command => {
@@ -259,11 +270,15 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
             trace::connectivity_check(&arguments, global).await
         }
         Command::Flows(arguments) => flows::run(&arguments, global).await,
+        Command::Observe(arguments) => observe::run(&arguments, global).await,
+        Command::Capture(arguments) => capture::run(&arguments, global).await,
         Command::Graph(arguments) => graph::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,
         Command::Role(command) => role::run(&command, global).await,
         Command::Permission(command) => permission::run(&command, global).await,
         Command::Audit(command) => audit::run(&command, global).await,
-        Command::Validate(_) | Command::Completions(_) | Command::Man => Ok(Exit::Done),
+        Command::Validate(_) | Command::Explain(_) | Command::Completions(_) | Command::Man => {
+            Ok(Exit::Done)
+        }
     }
 }

@@ -296,7 +296,7 @@ impl Dataplane {
 }
 
 /// Opens a pinned map under its expected type.
-fn open<M: TryFrom<Map, Error = MapError>>(
+pub(super) fn open<M: TryFrom<Map, Error = MapError>>(
     dataplane: &Dataplane,
     name: &'static str,
 ) -> Result<M, LoadError> {

@@ -286,6 +286,7 @@ const LAYOUTS: &[Layout] = &[
     per_cpu::<abi::Meter>(maps::METERS),
     per_cpu::<abi::DropCounter>(maps::DROPS),
     per_cpu::<u64>(maps::EVENTS_LOST),
+    array::<abi::Watch>(maps::WATCH),
     programs(maps::NEXT_TC),
     programs(maps::NEXT_XDP),
     Layout { name: maps::EVENTS, kind: MapType::RingBuf, key: 0, value: 0 },

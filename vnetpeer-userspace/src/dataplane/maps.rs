@@ -232,7 +232,7 @@ impl KernelMaps {
         Ok(by_reason)
     }
 
-    /// Events that found the ring full.
+    /// Sampled drops whose events found the ring full.
     pub fn events_lost(&self) -> Result<u64, MapOpError> {
         Ok(per_cpu(&self.events_lost, 0, maps::EVENTS_LOST)?.iter().map(|Abi(count)| *count).sum())
     }

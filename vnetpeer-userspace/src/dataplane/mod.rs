@@ -7,6 +7,7 @@
 //! - [`flows`]: the flow tables and their counters, for listing and aging.
 //! - `sizes`: how large the maps that hold flows are.
 //! - [`probe`]: what netlink tells about interfaces, routes and neighbours.
+//! - [`watch`]: which packets the programs are to tell of.
 //! - [`shaper`]: the queues that limit what NICs send.
 //!
 //! Nothing here decides what the maps should hold; that is [`crate::topology`].
@@ -20,6 +21,7 @@ pub mod probe;
 pub mod shaper;
 mod sizes;
 mod sys;
+pub mod watch;
 
 pub use load::{Dataplane, LoadError};
 pub use sizes::LoadOptions;

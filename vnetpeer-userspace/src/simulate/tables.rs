@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Balancer, Classifier, Config, DropEvent, Filter, Flow, FlowKey4, FlowKey6,
+        AddressKey, Balancer, Classifier, Config, Event, Filter, Flow, FlowKey4, FlowKey6,
         FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, NextHop, Nic, Node4,
-        Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep,
+        Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep, Watch,
     },
     datapath::{Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, classify},
     reason::DropReason,
@@ -34,7 +34,7 @@ pub(super) struct HostTables<'a> {
     /// The rules that decided about it.
     pub(super) rules: RefCell<Vec<RuleId>>,
     /// What dropped it.
-    pub(super) dropped: Cell<Option<DropEvent>>,
+    pub(super) dropped: Cell<Option<Event>>,
 }
 
 impl<'a> HostTables<'a> {
@@ -54,6 +54,11 @@ impl<'a> HostTables<'a> {
 impl Tables for HostTables<'_> {
     fn config(&self) -> Option<&Config> {
         Some(&self.image.config)
+    }
+
+    /// Nobody watches what is simulated.
+    fn watch(&self) -> Option<&Watch> {
+        None
     }
 
     fn nic_of_interface(&self, ifindex: u32) -> Option<NicId> {
@@ -209,8 +214,8 @@ impl Tables for HostTables<'_> {
         0
     }
 
-    fn report(&self, drop: impl Describe) {
-        let mut event = DropEvent::default();
+    fn report(&self, drop: impl Describe, _flags: u16) {
+        let mut event = Event::default();
         drop.describe(&mut event);
         self.dropped.set(Some(event));
     }

@@ -30,7 +30,7 @@ const TEMPLATE_LEN: usize = 32 + RESTORED;
 /// How much slower than at best the empty program may be in a measurement that counts.
 const DISTURBED: f64 = 1.15;
 /// Measurements of which one must be undisturbed.
-const ATTEMPTS: usize = 30;
+pub(crate) const ATTEMPTS: usize = 30;
 
 /// The wrappers.
 pub(crate) struct Harness {

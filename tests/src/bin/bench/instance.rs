@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map, MapData, PerCpuArray, ProgramArray},
+    maps::{Array, HashMap, Map, MapData, PerCpuArray, ProgramArray, RingBuf},
     programs::{Program, ProgramFd, SchedClassifier, Xdp},
 };
 use bytemuck::Pod;
 use vnetpeer_common::{
     abi::{
         CACHE_WAYS, Classifier, Config, Filter, Flow, FlowKey4, FlowsOpened, Link, Meter, NextHop,
-        Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, capacity, maps, next_program,
+        Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch, capacity, maps,
+        next_program,
     },
     types::{Addr, LinkId, NicId},
 };
@@ -35,6 +36,7 @@ pub(crate) struct Instance {
     /// The programs behind a cache miss, by hook. The kernel empties an array with its last descriptor.
     next: [ProgramArray<MapData>; 2],
     guest: Nic,
+    events: RingBuf<MapData>,
 }
 
 impl Instance {
@@ -66,7 +68,9 @@ impl Instance {
         };
         let next = [next(maps::NEXT_XDP)?, next(maps::NEXT_TC)?];
         let guest = *image.nics.get(&GUEST.nic.0).context("the guest's NIC")?;
-        let mut instance = Self { ebpf, next, guest };
+        let events = ebpf.take_map(maps::EVENTS).context("no map of events")?;
+        let events = RingBuf::try_from(events)?;
+        let mut instance = Self { ebpf, next, guest, events };
         instance.connect()?;
         instance.fill(&image)?;
         Ok(instance)
@@ -149,6 +153,16 @@ impl Instance {
     /// Sets what judges the NIC of a slot.
     pub(crate) fn set_filter(&mut self, slot: u32, filter: Filter) -> Result<()> {
         self.array::<_, { size_of::<Filter>() }>(maps::FILTERS, &BTreeMap::from([(slot, filter)]))
+    }
+
+    /// Which packets are watched.
+    pub(crate) fn set_watch(&mut self, watch: Watch) -> Result<()> {
+        self.array::<_, { size_of::<Watch>() }>(maps::WATCH, &BTreeMap::from([(0, watch)]))
+    }
+
+    /// Reads the ring and forgets what was in it.
+    pub(crate) fn empty_events(&mut self) {
+        while self.events.next().is_some() {}
     }
 
     /// Makes all cached actions of the guest void.

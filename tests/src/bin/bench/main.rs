@@ -9,6 +9,7 @@
 mod datapath;
 mod harness;
 mod instance;
+mod observe;
 mod policy;
 mod report;
 mod scale;
@@ -54,6 +55,9 @@ fn run() -> Result<()> {
     rows.extend(scrape::run(name, rounds.unwrap_or(scrape::ROUNDS))?);
     // The others prepare the kernel before they look at the name.
     if !["metering", "scale", "system"].iter().any(|other| name.starts_with(other)) {
+        rows.extend(observe::run(name, rounds.unwrap_or(observe::ROUNDS))?);
+    }
+    if !["metering", "observe", "scale", "system"].iter().any(|other| name.starts_with(other)) {
         rows.extend(datapath::run(name, rounds.unwrap_or(datapath::ROUNDS))?);
         rows.extend(policy::run(name, rounds.unwrap_or(policy::ROUNDS))?);
     }

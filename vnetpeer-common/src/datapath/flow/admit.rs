@@ -91,6 +91,7 @@ fn decide<T: Tables, A: Address>(
     }
     let Some(flow) = known else {
         open(tables, filter, query, kept, opened(filter, query, rules, now, passes))?;
+        query.flags |= query_flags::OPENED;
         return Ok(passes);
     };
     let reopened = opens && (flow.is_inbound() != inbound || flow.phase() == FlowPhase::Closing);
@@ -98,6 +99,7 @@ fn decide<T: Tables, A: Address>(
         // Asked again, since there is no room to keep it while policies are asked.
         let tick_rate = tables.config().ok_or(DropReason::Unconfigured)?.tick_rate;
         flow.renew(&opened(filter, query, rules, now, passes), tick_rate);
+        query.flags |= query_flags::OPENED;
         return Ok(passes);
     }
     if judged.is_some() {

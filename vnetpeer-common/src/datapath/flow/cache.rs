@@ -16,6 +16,7 @@ use super::super::{
     encap::{Overlay, encap},
     forward::way_to,
     parse,
+    watch::is_every_packet_watched,
 };
 use crate::{
     abi::{Action, CACHE_WAYS, Nic, action_flags, nic_protocol},
@@ -102,7 +103,7 @@ pub(in crate::datapath) fn remember<T: Tables, A: Address>(
     direction: Direction,
     action: impl FnOnce() -> Action,
 ) {
-    if !is_plain(headers) {
+    if !is_plain(headers) || is_every_packet_watched(tables) {
         return;
     }
     // The parts of the key are not kept from where they were last needed: there is no room on the stack.

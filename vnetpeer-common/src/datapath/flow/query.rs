@@ -32,6 +32,8 @@ pub mod query_flags {
     pub const TRANSLATED: u32 = 1 << 9;
     /// The NIC opens a TCP connection that the flow table does not know.
     pub const NEW: u32 = 1 << 10;
+    /// The answer: the packet opened a flow.
+    pub const OPENED: u32 = 1 << 11;
 }
 
 /// A packet as the flow table looks at it, from one NIC.
@@ -88,7 +90,8 @@ impl<A: Address> FlowQuery<A> {
             | query_flags::NO_ACCESS
             | query_flags::GLOBAL
             | query_flags::FORWARDS
-            | query_flags::BALANCED;
+            | query_flags::BALANCED
+            | query_flags::OPENED;
         self.nic_protocol = nic_protocol(id, self.protocol());
         self.slot = nic.slot;
         self.table = nic.table;

@@ -17,7 +17,8 @@ use super::Failure;
 use crate::{
     agent::{
         access::{
-            DEPLOYMENT_READ, HOST_READ, METER_READ, NIC_READ, denied, host_id, require, rights,
+            DEPLOYMENT_READ, HOST_READ, METER_READ, NIC_READ, PACKET_CAPTURE, denied, host_id,
+            require, rights,
         },
         audit::Log,
         deployment::Deployment,
@@ -89,7 +90,8 @@ enum Rule {
 fn rule(path: &str, host: &str) -> Rule {
     let entries = |id, action| Rule::Entries { list: None, id, action };
     match path {
-        "/v1/status" | "/v1/events" => Rule::Needs(HOST_READ, host_id(host)),
+        "/v1/status" | "/v1/events" | "/v1/observe" => Rule::Needs(HOST_READ, host_id(host)),
+        "/v1/capture" => Rule::Needs(PACKET_CAPTURE, host_id(host)),
         "/v1/deployment" => Rule::Needs(DEPLOYMENT_READ, ROOT.to_owned()),
         "/v1/meters" => entries("/peering", Some(METER_READ)),
         "/v1/drops" => entries("/networkInterface", Some(NIC_READ)),

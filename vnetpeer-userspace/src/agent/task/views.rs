@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::oneshot, task::spawn_blocking};
 use vnetpeer_common::{
-    abi::{ABI_VERSION, DropEvent, maps},
+    abi::{ABI_VERSION, Event, maps},
     reason::DropReason,
 };
 
@@ -193,7 +193,7 @@ impl Task {
 }
 
 /// A sampled drop with names.
-fn record(event: &DropEvent, rules: &mut RuleNames<'_>) -> DropRecord {
+fn record(event: &Event, rules: &mut RuleNames<'_>) -> DropRecord {
     let reason = DropReason::from_number(event.reason);
     DropRecord {
         reason: reason.map_or_else(|| format!("#{}", event.reason), |it| it.name().to_owned()),

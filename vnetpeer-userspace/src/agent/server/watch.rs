@@ -1,0 +1,40 @@
+//! Live packets, line by line.
+
+use std::convert::Infallible;
+
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse as _, Response},
+};
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use super::{Context, Failure};
+use crate::agent::{api::WatchRequest, task::chain, watch::WatchError};
+
+/// Packets without their bytes.
+pub(super) async fn observe(
+    State(context): State<Context>,
+    Json(request): Json<WatchRequest>,
+) -> Result<Response, Failure> {
+    capture(State(context), Json(WatchRequest { snap: 0, ..request })).await
+}
+
+/// Packets with the first bytes of their frames.
+pub(super) async fn capture(
+    State(context): State<Context>,
+    Json(request): Json<WatchRequest>,
+) -> Result<Response, Failure> {
+    let lines = context.hub.watch(&request).await.map_err(|error| match error {
+        WatchError::Unknown(error) => Failure::bad_request("UnknownName", error.to_string()),
+        error @ WatchError::Map(_) => Failure::internal(chain(&error)),
+    })?;
+    let next = |mut lines: mpsc::Receiver<Bytes>| async move {
+        lines.recv().await.map(|chunk| (Ok::<_, Infallible>(chunk), lines))
+    };
+    let body = Body::from_stream(stream::unfold(lines, next));
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
