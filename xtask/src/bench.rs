@@ -20,6 +20,12 @@ pub(crate) struct Args {
     /// Interleaved rounds, of which the median counts.
     #[arg(long, value_name = "NUMBER")]
     rounds: Option<u32>,
+    /// Also draw graphs into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    graphs: Option<PathBuf>,
+    /// Measure nothing, and draw what an earlier run wrote with --json.
+    #[arg(long, value_name = "FILE", requires = "graphs")]
+    from: Option<PathBuf>,
 }
 
 /// Builds everything optimised and becomes the benchmark program.
@@ -28,8 +34,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     build::all(Host::Benchmarks)?;
     let mut bench = Command::new(workspace::binary("release", "bench")?);
     bench.args(&args.name);
-    if let Some(file) = &args.json {
-        bench.arg("--json").arg(file);
+    for (option, path) in
+        [("--json", &args.json), ("--graphs", &args.graphs), ("--from", &args.from)]
+    {
+        if let Some(path) = path {
+            bench.arg(option).arg(path);
+        }
     }
     if let Some(rounds) = args.rounds {
         bench.arg("--rounds").arg(rounds.to_string());
