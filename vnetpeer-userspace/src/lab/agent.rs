@@ -18,7 +18,7 @@ use crate::agent::client::Client;
 
 /// How long an agent may take until its programs are attached. The kernel verifies them for some three
 /// seconds of a CPU, which is a multiple of that on a busy host.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 const TAIL_LINES: usize = 20;
 /// In the ARM ids of gateways, which their NICs have too.

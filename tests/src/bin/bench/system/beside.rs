@@ -62,7 +62,7 @@ impl Net {
     /// Its way, on which these programs forward.
     fn way(self, at: At, programs: Vec<Programs>) -> Way {
         let entry = (self.hosts[0].clone(), "port0".to_owned());
-        way(self.ends, at, entry).keeping(programs, self.hosts)
+        way(self.ends, at, entry).keeping(programs, &self.hosts)
     }
 }
 

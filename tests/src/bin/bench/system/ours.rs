@@ -37,7 +37,7 @@ pub(super) fn way(deployment: &Deployment, at: At, to: &str) -> Result<Way> {
     let mut nics = deployment.lab.topology().nics.iter();
     let sender = nics.find(|nic| nic.id.name() == SENDER).context("no sender")?;
     let host = Space::open(&netns::path(deployment.lab.host_namespace("host-1")?))?;
-    let entry = (host, sender.interface.to_string());
+    let entry = (host, sender.interface.clone());
     Ok(Way::new(ends, Mac::ROUTER, at, entry))
 }
 

@@ -68,7 +68,7 @@ impl Way {
     }
 
     /// With what belongs to it alone.
-    pub(super) fn keeping(self, programs: Vec<Programs>, hosts: [Space; 2]) -> Self {
+    pub(super) fn keeping(self, programs: Vec<Programs>, hosts: &[Space]) -> Self {
         Self { _programs: programs, _hosts: hosts.to_vec(), ..self }
     }
 
