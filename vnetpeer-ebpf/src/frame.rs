@@ -24,18 +24,9 @@ use vnetpeer_common::{
     wire::{ETHERNET_LEN, U16, Wire, protocol},
 };
 
-use crate::{capture, helpers::Note};
-
-/// Largest offset that is compared with the end of an XDP frame; a frame fits in a page.
-const XDP_LEN_MAX: usize = 0x3fff;
-/// `bpf_skb_adjust_room`: change the room behind the Ethernet header (`BPF_ADJ_ROOM_MAC`).
-const ADJUST_BEHIND_ETHERNET: u32 = 1;
-/// Bits that `ENCAP_L2` is shifted by, from `BPF_F_ADJ_ROOM_ENCAP_L2` in linux/bpf.h.
-const ENCAP_L2_SHIFT: u32 = 56;
-/// The kernel's answer where a packet is marked as encapsulated already.
-const EALREADY: i64 = -114;
-/// `PACKET_HOST` in `linux/if_packet.h`.
-const PACKET_HOST: u32 = 0;
+use crate::helpers::{
+    ADJUST_BEHIND_ETHERNET, EALREADY, ENCAP_L2_SHIFT, Note, PACKET_HOST, XDP_LEN_MAX,
+};
 
 /// The header at `address`, if it lies before `end`.
 #[inline(always)]
@@ -191,7 +182,7 @@ impl Packet for XdpFrame {
 
     #[inline(always)]
     fn witness(&self, sight: Sight) {
-        capture::vnp_witness_xdp(self.ctx, sight.what, sight.nics, sight.by);
+        crate::capture::vnp_witness_xdp(self.ctx, sight.what, sight.nics, sight.by);
     }
 }
 
@@ -219,8 +210,7 @@ impl TcFrame {
         within(start + offset, end)
     }
 
-    /// The verifier proves an access only if it is to the very pointer that was compared. Hiding the
-    /// pointer keeps the compiler from computing it twice.
+    /// See [`XdpFrame::at_variable`].
     #[inline(always)]
     fn at_variable<T>(&self, offset: usize) -> Option<*mut T> {
         // SAFETY: the context pointer is valid while the program runs.
@@ -405,6 +395,6 @@ impl Packet for TcFrame {
 
     #[inline(always)]
     fn witness(&self, sight: Sight) {
-        capture::vnp_witness_tc(self.skb, sight.what, sight.nics, sight.by);
+        crate::capture::vnp_witness_tc(self.skb, sight.what, sight.nics, sight.by);
     }
 }

@@ -17,6 +17,17 @@ use vnetpeer_common::{
 
 use crate::maps;
 
+/// `bpf_skb_adjust_room`: change the room behind the Ethernet header (`BPF_ADJ_ROOM_MAC`).
+pub(crate) const ADJUST_BEHIND_ETHERNET: u32 = 1;
+/// Bits that `ENCAP_L2` is shifted by, from `BPF_F_ADJ_ROOM_ENCAP_L2` in linux/bpf.h.
+pub(crate) const ENCAP_L2_SHIFT: u32 = 56;
+/// The kernel's answer where a packet is marked as encapsulated already.
+pub(crate) const EALREADY: i64 = -114;
+/// `PACKET_HOST` in `linux/if_packet.h`.
+pub(crate) const PACKET_HOST: u32 = 0;
+/// Largest offset that is compared with the end of an XDP frame; a frame fits in a page.
+pub(crate) const XDP_LEN_MAX: usize = 0x3fff;
+
 /// The interface that a packet came in on.
 #[inline(always)]
 pub(crate) fn tc_ifindex(ctx: &TcContext) -> u32 {

@@ -11,11 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::permission::{AuditQuery, Head, NicQuery, PermissionQuery, PermissionReply};
-pub use self::{
-    limit::LimitStatus,
-    probe::ProbeStatus,
-    watch::{LostPackets, PacketStage, RouteName, SeenPacket, WatchLine, WatchRequest},
-};
+pub use self::{limit::LimitStatus, probe::ProbeStatus, watch::*};
 use crate::topology::{
     facts::NetworkFacts,
     model::Direction,

@@ -75,13 +75,7 @@ fn decide<T: Tables, A: Address>(
     if !alive && let Some(reason) = cannot_open(filter, query, opens) {
         return Err(reason);
     }
-    let judged = match known {
-        Some(flow) if !opens && flow.generation() == filter.generation => None,
-        // A SYN is a new connection, in its own direction; a flow is judged again in that of its first
-        // packet.
-        Some(flow) if !opens => Some(flow.is_inbound()),
-        _ => Some(inbound),
-    };
+    let judged = judged_in(known, opens, filter, inbound);
     let mut rules = [RuleId::NONE; STAGES];
     if let Some(direction) = judged {
         let refused = judge(tables, filter, query, direction, &mut rules);
@@ -108,6 +102,22 @@ fn decide<T: Tables, A: Address>(
     note(query, flow, passes);
     let goes_on = follow(tables, query, flow, now);
     Ok(if goes_on { passes.steady() } else { passes })
+}
+
+/// The direction in which the policies are asked about a packet, if they are. A SYN is a new connection, in
+/// its own direction; a flow is judged again in that of its first packet.
+#[inline(always)]
+fn judged_in(
+    known: Option<&LiveFlow>,
+    opens: bool,
+    filter: &Filter,
+    inbound: bool,
+) -> Option<bool> {
+    match known {
+        Some(flow) if !opens && flow.generation() == filter.generation => None,
+        Some(flow) if !opens => Some(flow.is_inbound()),
+        _ => Some(inbound),
+    }
 }
 
 /// The backend that a packet goes to, if the route names a frontend.
