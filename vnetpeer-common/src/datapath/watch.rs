@@ -71,8 +71,7 @@ pub(super) fn pass_by<P: Packet, T: Tables>(
 ) {
     if tables.watch().is_some_and(|watch| watch.stages & stages != 0) {
         let (ethertype, outer) = packet;
-        let Trail { slot, nic, source_nic, link, rule, .. } = *trail;
-        let trail = Trail { slot, nic, source_nic, link, rule, ethertype };
+        let trail = Trail { ethertype, ..*trail };
         p.witness(Sight::new(stages, 0, outer, &trail));
     }
 }

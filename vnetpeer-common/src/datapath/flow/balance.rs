@@ -144,7 +144,7 @@ fn slot<T: Tables>(tables: &T, rule: &Balancer, number: u32) -> Option<NicId> {
 /// connections from each of many hosts do not all meet the same backend.
 #[inline(always)]
 pub const fn slot_of_turn(turn: u64, host: u32) -> u32 {
-    (turn as u32).wrapping_mul(STRIDE).wrapping_add(host) & 0xff
+    ((turn & 0xffff_ffff) as u32).wrapping_mul(STRIDE).wrapping_add(host) & 0xff
 }
 
 /// The next number of a rule.
@@ -169,7 +169,7 @@ fn number<A: Address>(kind: u32, query: &FlowQuery<A>) -> u32 {
         return symmetric_hash(query.local, query.remote, query.ports, protocol);
     }
     let sum = u64::from(query.local.hash()) + u64::from(query.remote.hash());
-    mix(sum >> 8, u64::from(protocol)).wrapping_add(sum as u32)
+    mix(sum >> 8, u64::from(protocol)).wrapping_add((sum & 0xffff_ffff) as u32)
 }
 
 /// The rule of a frontend for packets to a port, the lower half of `ports`.
