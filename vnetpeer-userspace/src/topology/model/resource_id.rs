@@ -19,8 +19,8 @@ pub struct ResourceId {
 
 impl ResourceId {
     /// Takes an id that starts with `/subscriptions/`.
-    pub fn new(id: impl Into<Arc<str>>) -> Self {
-        let text = id.into();
+    pub fn new(id: impl AsRef<str>) -> Self {
+        let text: Arc<str> = Arc::from(id.as_ref());
         let hash = folded_hash(text.as_bytes());
         Self { text, hash }
     }

@@ -240,9 +240,8 @@ impl<'a> Sequence<'a> {
     /// and before those enter it that are to enter it. NICs that swap tables while both change cannot
     /// have that: they wait without a table, which drops what they send.
     fn switch_routes(&mut self) {
-        let mut pending: Vec<(NicId, TableId, TableId)> = self
-            .changing
-            .iter()
+        let changing = self.changing.iter();
+        let mut pending: Vec<(NicId, TableId, TableId)> = changing
             .filter_map(|id| self.stays(*id).map(|(old, new)| (*id, old.table, new.table)))
             .filter(|(_, old, new)| old != new)
             .collect();
