@@ -91,7 +91,7 @@ fn show<P: Packet>(
 /// Counts an event that found the ring full.
 #[inline(always)]
 pub(crate) fn count_lost(flags: u16) {
-    let watched = u32::from(flags / event_flags::WATCHED & 1);
+    let watched = u32::from((flags / event_flags::WATCHED) & 1);
     if let Some(lost) = maps::EVENTS_LOST.get_ptr_mut(watched) {
         // SAFETY: the pointer is into this CPU's value, which has one writer.
         unsafe { *lost += 1 };

@@ -109,7 +109,7 @@ fn every_fault_is_named_and_none_once_it_is_mended() {
         }
         let broken = changed(&healthy, &case["break"], name);
         if let Some(problem) = case["problem"].as_str() {
-            let problems = load("quiz.yaml", &broken).err().expect(name).to_string();
+            let problems = load("quiz.yaml", &broken).expect_err(name).to_string();
             if !problems.contains(problem) {
                 wrong.push(format!("{name}: {problems}"));
             }

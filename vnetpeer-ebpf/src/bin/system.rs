@@ -14,7 +14,6 @@
     clippy::needless_pass_by_value,
     reason = "the program macros hand contexts over by value"
 )]
-#![expect(clippy::let_unit_value, reason = "the program macros bind what an entry point returns")]
 #![expect(
     missing_docs,
     unreachable_pub,
@@ -37,6 +36,8 @@ use aya_ebpf::{
 
 /// Bytes of VXLAN over IPv4.
 const OUTER: usize = 50;
+/// What the helpers that move it take.
+const ROOM: i32 = 50;
 /// `BPF_ADJ_ROOM_MAC`.
 const BEHIND_ETHERNET: u32 = 1;
 const KEEP: u64 = (BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET) as u64;
@@ -184,7 +185,7 @@ pub fn encap_xdp(ctx: XdpContext) -> u32 {
     }
     let (len, port) = ((end - data) as u32, read16(data + 34));
     // SAFETY: the helper checks the room; the pointers are read again.
-    if unsafe { bpf_xdp_adjust_head(ctx.ctx, -(OUTER as i32)) } != 0 {
+    if unsafe { bpf_xdp_adjust_head(ctx.ctx, -ROOM) } != 0 {
         return xdp_action::XDP_ABORTED;
     }
     let (data, end) = (ctx.data(), ctx.data_end());
@@ -213,7 +214,7 @@ pub fn decap_xdp(ctx: XdpContext) -> u32 {
     }
     // SAFETY: the helpers check what they are given.
     unsafe {
-        if bpf_xdp_adjust_head(ctx.ctx, OUTER as i32) != 0 {
+        if bpf_xdp_adjust_head(ctx.ctx, ROOM) != 0 {
             return xdp_action::XDP_ABORTED;
         }
         bpf_redirect(TARGET.load(), 0) as u32
@@ -231,7 +232,7 @@ pub fn encap_tc(ctx: TcContext) -> i32 {
     let port = read16(data + 34);
     let len = ctx.len();
     // SAFETY: the helper checks the room; the pointers are read again.
-    if unsafe { bpf_skb_adjust_room(skb, OUTER as i32, BEHIND_ETHERNET, TUNNEL) } != 0 {
+    if unsafe { bpf_skb_adjust_room(skb, ROOM, BEHIND_ETHERNET, TUNNEL) } != 0 {
         return TC_ACT_SHOT;
     }
     let (data, end) = (ctx.data(), ctx.data_end());
@@ -252,7 +253,7 @@ pub fn decap_tc(ctx: TcContext) -> i32 {
     }
     let skb = ctx.skb.skb;
     // SAFETY: the helper checks what remains; the pointers are read again.
-    if unsafe { bpf_skb_adjust_room(skb, -(OUTER as i32), BEHIND_ETHERNET, KEEP) } != 0 {
+    if unsafe { bpf_skb_adjust_room(skb, -ROOM, BEHIND_ETHERNET, KEEP) } != 0 {
         return TC_ACT_SHOT;
     }
     let (data, end) = (ctx.data(), ctx.data_end());

@@ -162,9 +162,9 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let (commands, running) = task.spawn();
     let sampler = tokio::spawn(sampler::run(Arc::clone(&meters), settings.meter_interval));
     let metrics = settings.metrics.map(metrics_listener).transpose()?;
-    let sources = server::Context::new(commands, Arc::clone(&meters), hub);
+    let sources = server::Context::new(commands, Arc::clone(&meters));
     let metrics = metrics.map(|it| tokio::spawn(server::serve_metrics(it, sources.clone())));
-    let server = tokio::spawn(server::serve(listener, sources, guard));
+    let server = tokio::spawn(server::serve(listener, sources, hub, guard));
     ready();
     wait_for_signal(&settings.socket).await?;
     server.abort();

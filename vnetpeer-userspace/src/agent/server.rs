@@ -40,18 +40,21 @@ pub use guard::Guard;
 pub struct Context {
     commands: mpsc::Sender<Command>,
     meters: Arc<Meters>,
-    hub: Arc<Hub>,
 }
 
 impl Context {
-    /// The task, the meters, and who tells of live packets.
-    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>, hub: Arc<Hub>) -> Self {
-        Self { commands, meters, hub }
+    /// The task and the meters.
+    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>) -> Self {
+        Self { commands, meters }
     }
 }
 
 /// Answers requests until the task ends, as far as the guard lets them pass.
-pub async fn serve(listener: UnixListener, context: Context, guard: Guard) {
+pub async fn serve(listener: UnixListener, context: Context, hub: Arc<Hub>, guard: Guard) {
+    let watching = Router::new()
+        .route("/v1/observe", post(watch::observe))
+        .route("/v1/capture", post(watch::capture))
+        .with_state(hub);
     let reading = Router::new()
         .route("/v1/head", get(reading::head))
         .route("/v1/permissions", post(reading::permission))
@@ -68,8 +71,6 @@ pub async fn serve(listener: UnixListener, context: Context, guard: Guard) {
         .route("/v1/drops", get(drops))
         .route("/v1/events", get(events))
         .route("/v1/flows", post(flows))
-        .route("/v1/observe", post(watch::observe))
-        .route("/v1/capture", post(watch::capture))
         .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
         .route("/v1/effective-routes", post(effective::routes))
@@ -80,6 +81,7 @@ pub async fn serve(listener: UnixListener, context: Context, guard: Guard) {
         .route("/v1/abandon", post(abandon))
         .with_state(context)
         .merge(reading)
+        .merge(watching)
         .layer(Extension(guard.clone()))
         .layer(from_fn_with_state(guard, guard::check));
     let service = router.into_make_service_with_connect_info::<Peer>();

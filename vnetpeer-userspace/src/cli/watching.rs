@@ -115,12 +115,11 @@ impl Filter {
                     || topology.vnet(it.vnet).is_some_and(|it| named::is_named(&it.id, vnet))
             };
             let found = all.iter().find(|it| it.id.as_str().eq_ignore_ascii_case(name));
-            let id = match found {
-                Some(found) => &found.id,
-                None => {
-                    let candidates: Vec<&Peering> = all.iter().filter(of_vnet).copied().collect();
-                    &named::find("peering", peering, &candidates, |it| &it.id)?.1.id
-                }
+            let id = if let Some(found) = found {
+                &found.id
+            } else {
+                let candidates: Vec<&Peering> = all.iter().filter(of_vnet).copied().collect();
+                &named::find("peering", peering, &candidates, |it| &it.id)?.1.id
             };
             request.peering = Some(id.to_string());
         }

@@ -75,12 +75,13 @@ pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
             let (at, load) = (*at, &load);
             let way =
                 Way { at, program: &program, load, repeat: REPEAT, passes: 1, attempts: ATTEMPTS };
-            let net = harness.measure_after(&way, |harness| match *what {
-                "everything-lost" => harness.raw(at, &program, load, FULL).map(|_| ()),
-                _ => {
+            let net = harness.measure_after(&way, |harness| {
+                if *what == "everything-lost" {
+                    harness.raw(at, &program, load, FULL)?;
+                } else {
                     instance.empty_events();
-                    Ok(())
                 }
+                Ok(())
             });
             let net = net.with_context(|| name.clone())?;
             ensure!(net.action == if at == At::Xdp { 1 } else { 2 }, "{name}: not dropped");

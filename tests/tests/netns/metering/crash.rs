@@ -146,7 +146,7 @@ async fn a_killed_agent_loses_no_byte_and_counts_none_twice() {
         tokio::time::sleep(Duration::from_millis(random.below(400) as u64)).await;
         exports.extend(deployment.records().await);
         tokio::time::sleep(Duration::from_micros(random.below(30_000) as u64)).await;
-        if killed / (2 * EACH) % 2 == 0 {
+        if (killed / (2 * EACH)).is_multiple_of(2) {
             end(&deployment, host, Signal::SIGKILL).await;
         } else {
             kill_in_transaction(&deployment, host, 1 + random.below(WRITES)).await;

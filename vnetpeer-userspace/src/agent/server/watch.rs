@@ -1,6 +1,6 @@
 //! Live packets, line by line.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Json,
@@ -12,23 +12,27 @@ use axum::{
 use futures_util::stream;
 use tokio::sync::mpsc;
 
-use super::{Context, Failure};
-use crate::agent::{api::WatchRequest, task::chain, watch::WatchError};
+use super::Failure;
+use crate::agent::{
+    api::WatchRequest,
+    task::chain,
+    watch::{Hub, WatchError},
+};
 
 /// Packets without their bytes.
 pub(super) async fn observe(
-    State(context): State<Context>,
+    State(hub): State<Arc<Hub>>,
     Json(request): Json<WatchRequest>,
 ) -> Result<Response, Failure> {
-    capture(State(context), Json(WatchRequest { snap: 0, ..request })).await
+    capture(State(hub), Json(WatchRequest { snap: 0, ..request })).await
 }
 
 /// Packets with the first bytes of their frames.
 pub(super) async fn capture(
-    State(context): State<Context>,
+    State(hub): State<Arc<Hub>>,
     Json(request): Json<WatchRequest>,
 ) -> Result<Response, Failure> {
-    let lines = context.hub.watch(&request).await.map_err(|error| match error {
+    let lines = hub.watch(&request).await.map_err(|error| match error {
         WatchError::Unknown(error) => Failure::bad_request("UnknownName", error.to_string()),
         error @ WatchError::Map(_) => Failure::internal(chain(&error)),
     })?;

@@ -38,7 +38,7 @@ pub(super) fn watch_of(
         |what, list, name: &Option<String>, number: &dyn Fn(&ResourceId) -> Option<u32>| {
             let Some(name) = name else { return Ok(0) };
             let unknown = || UnknownName { what, name: name.clone(), list };
-            number(&ResourceId::new(name)).ok_or_else(unknown)
+            number(&ResourceId::new(name.as_str())).ok_or_else(unknown)
         };
     let nic = numbered("network interface", "nic", &request.network_interface, &|id| {
         state.nic(id).map(|it| it.0)
@@ -114,7 +114,7 @@ pub(super) fn union(watches: impl IntoIterator<Item = Watch>) -> Watch {
 }
 
 fn either(a: Watch, b: Watch) -> Watch {
-    fn same<T: PartialEq + Default>(a: T, b: T) -> T {
+    fn same<T: Copy + PartialEq + Default>(a: T, b: T) -> T {
         if a == b { a } else { T::default() }
     }
     let (link, reverse) = same((a.link, a.reverse), (b.link, b.reverse));

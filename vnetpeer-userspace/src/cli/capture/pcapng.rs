@@ -116,8 +116,9 @@ fn pad(body: &mut Vec<u8>) {
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex.chars().filter_map(|it| it.to_digit(16)).collect();
-    let byte = |pair: &[u32]| pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8);
+    let digit = |it: char| it.to_digit(16).and_then(|it| u8::try_from(it).ok());
+    let digits: Vec<u8> = hex.chars().filter_map(digit).collect();
+    let byte = |pair: &[u8]| pair.iter().fold(0, |byte, digit| byte << 4 | digit);
     digits.chunks_exact(2).map(byte).collect()
 }
 

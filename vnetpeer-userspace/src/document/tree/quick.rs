@@ -174,7 +174,7 @@ impl<'t> Reader<'t, '_> {
         let offset = self.place();
         let mut items = Vec::new();
         while self.at_dash() && self.column() == column {
-            self.to_item(column)?;
+            self.enter_item(column)?;
             items.push(self.block(Some(column), depth + 1)?);
         }
         let end = items.last()?.span.end();
@@ -182,7 +182,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Goes from a dash to what it stands before.
-    fn to_item(&mut self, column: usize) -> Option<()> {
+    fn enter_item(&mut self, column: usize) -> Option<()> {
         self.at += 1;
         self.next_token()?;
         (self.peek().is_some() && self.column() > column).then_some(())

@@ -73,7 +73,7 @@ const fn is_about_routes(end: End) -> bool {
     }
 }
 
-impl<'a> Tracer<'a> {
+impl Tracer<'_> {
     /// Why a packet does not arrive.
     fn causes(&self, leg: &Leg<'_>, from: NicId) -> Result<Vec<Found>, NetworkError> {
         let last = leg.journey.hops.last().map_or(from, |hop| hop.to);

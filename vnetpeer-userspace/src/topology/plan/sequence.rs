@@ -392,8 +392,7 @@ impl<'a> Sequence<'a> {
     /// A NIC that was there and stays, before and after. A number that now names a NIC of another
     /// virtual network names another NIC, and one that gets another slot leaves the one that it has.
     fn stays(&self, id: NicId) -> Option<(&'a abi::Nic, abi::Nic)> {
-        let old = self.observed.nics.get(&id)?;
-        let new = self.nics.get(&id)?;
+        let (old, new) = (self.observed.nics.get(&id)?, self.nics.get(&id)?);
         let same_slot = old.slot == new.slot || old.slot == 0 || new.slot == 0;
         (old.vnet == new.vnet && same_slot).then_some((old, *new))
     }

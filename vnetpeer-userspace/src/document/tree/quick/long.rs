@@ -15,7 +15,7 @@ impl<'t> Reader<'t, '_> {
         let offset = self.place();
         let mut elements = Vec::new();
         while self.at_dash() && self.column() == column {
-            self.to_item(column)?;
+            self.enter_item(column)?;
             elements.push(self.element(column, depth + 1)?);
         }
         let end = elements.last()?.span.end();
