@@ -24,3 +24,4 @@ mod plan;
 mod security;
 mod spoof;
 mod vm;
+mod watch;

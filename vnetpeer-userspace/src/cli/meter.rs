@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use clap::Subcommand;
 
+pub(super) use self::usage::prices;
 use super::{
     Exit, Global,
     listing::Listing,

@@ -1,5 +1,7 @@
 //! `vnetpeer trace` and `vnetpeer connectivity-check`: what becomes of a packet and of its answer, and why.
 
+mod cost;
+
 use std::{
     fmt::Write as _,
     net::{IpAddr, SocketAddr},
@@ -9,6 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use self::cost::Priced;
 use super::{Exit, Global, output, target::Source};
 use crate::{
     simulate::{
@@ -23,7 +26,8 @@ use crate::{
     after_help = "Exits with 0 if the answer comes back, with 3 if a security rule denies the packet or \
                         its answer, with 4 if either is lost otherwise.\n\nExample:\n  \
                         vnetpeer trace spoke1-vm 10.2.1.4 --protocol tcp --port 443\n  \
-                        vnetpeer trace spoke1-vm spoke2-vm -f examples/service-chain.yaml -o json"
+                        vnetpeer trace spoke1-vm spoke2-vm -f examples/service-chain.yaml -o json\n  \
+                        vnetpeer trace spoke1-vm spoke2-vm --cost examples/prices.yaml"
 )]
 pub(super) struct Arguments {
     /// The NIC that sends: its name or ARM id
@@ -51,6 +55,9 @@ pub(super) struct Arguments {
     /// Read this document instead of what is in force
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Say what a GB costs that goes this way, by these prices
+    #[arg(long, value_name = "PRICES")]
+    cost: Option<PathBuf>,
 }
 
 /// What the packet carries.
@@ -75,8 +82,9 @@ impl From<Carried> for Protocol {
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
     let source = Source::open(arguments.file.as_deref(), &global.target).await?;
     let (trace, _) = find(&source, arguments)?;
-    output::show(global, &trace, render)?;
-    Ok(exit(&trace))
+    let priced = Priced::new(trace, &source, arguments.cost.as_deref())?;
+    output::show(global, &priced, |it| format!("{}{}", render(&it.trace), it.text()))?;
+    Ok(exit(&priced.trace))
 }
 
 pub(super) async fn connectivity_check(

@@ -6,7 +6,7 @@ use super::apt::Apt;
 use crate::shell;
 
 /// Each program with the Debian package that has it.
-const TOOLS: [(&str, &str); 12] = [
+const TOOLS: [(&str, &str); 13] = [
     ("bird", "bird2"),
     ("bpftool", "bpftool"),
     ("ethtool", "ethtool"),
@@ -19,6 +19,7 @@ const TOOLS: [(&str, &str); 12] = [
     ("sockperf", "sockperf"),
     ("strace", "strace"),
     ("tcpdump", "tcpdump"),
+    ("tshark", "tshark"),
 ];
 
 /// Installs the packages of the tools that are missing; returns the names of all.

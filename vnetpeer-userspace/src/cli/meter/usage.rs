@@ -57,7 +57,7 @@ impl Usage {
 }
 
 /// What prices are read from.
-pub(super) fn prices(path: &Path) -> anyhow::Result<PriceBook> {
+pub(in crate::cli) fn prices(path: &Path) -> anyhow::Result<PriceBook> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read prices from {name}; examples/prices.yaml is one"))?;

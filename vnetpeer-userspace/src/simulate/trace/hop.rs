@@ -1,10 +1,11 @@
 //! The stages of one hop.
 
 use vnetpeer_common::{reason::DropReason, types::NicId, wire::protocol};
+use vnetpeer_metering::record::Direction;
 
 use super::{
     Leg, Tracer, route,
-    view::{Billed, Direction, Stage, StageName, TraceHop},
+    view::{Billed, Stage, StageName, TraceHop},
 };
 use crate::{
     simulate::{End, Hop, Packet, Protocol},

@@ -19,8 +19,8 @@ pub use self::{
     check::{Check, CheckHop, ConnectionStatus, Issue, check},
     route::{LostRoute, RouteStage, RouteView},
     view::{
-        Billed, Direction, Found, PacketView, Severity, Stage, StageName, Trace, TraceEnd,
-        TraceHop, TraceWay, Verdict,
+        Billed, Found, PacketView, Severity, Stage, StageName, Trace, TraceEnd, TraceHop, TraceWay,
+        Verdict,
     },
 };
 use super::{Exchange, Journey, Packet, Session};

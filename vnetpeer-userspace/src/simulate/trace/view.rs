@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Serialize;
+use vnetpeer_metering::record::Direction;
 
 use super::route::RouteStage;
 use crate::{
@@ -184,16 +185,6 @@ pub struct Stage {
     /// What the groups say, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<flow_verify::Stage>,
-}
-
-/// Which way over a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Direction {
-    /// Out of the VNet that has the link.
-    Egress,
-    /// Into it.
-    Ingress,
 }
 
 /// What is counted on a link.
