@@ -92,7 +92,8 @@ fn relate_peer<T: Tables, A: Address>(
     Ok(Relation { link: id, no_access })
 }
 
-/// The link by which a virtual network meters what it exchanges with another member of a connected group.
+/// The link by which a virtual network meters what it exchanges with another member of a connected group. One
+/// without links exchanges nothing: its region may be changing, and with it the link that meters for the other.
 #[inline(always)]
 pub(super) fn group_link<T: Tables>(
     tables: &T,
@@ -101,8 +102,13 @@ pub(super) fn group_link<T: Tables>(
 ) -> Result<LinkId, DropReason> {
     let other = tables.vnet(other).ok_or(DropReason::Unconfigured)?;
     let [of_region, of_others] = vnet.group_links;
-    let link = if vnet.region == other.region { of_region } else { of_others };
-    if link.is_some() { Ok(link) } else { Err(DropReason::NoRelation) }
+    let [its_of_region, its_of_others] = other.group_links;
+    let (link, its) = if vnet.region == other.region {
+        (of_region, its_of_region)
+    } else {
+        (of_others, its_of_others)
+    };
+    if link.is_some() && its.is_some() { Ok(link) } else { Err(DropReason::NoRelation) }
 }
 
 /// The link over which a packet entered a NIC, if it is the one to meter. `asked` are the flags of the

@@ -1,7 +1,7 @@
 //! What the codes of traces, checks and drops mean: what happens, why, and how to mend it.
 //!
 //! The one catalogue for `trace`, `connectivity-check` and whatever else explains itself. Every
-//! [`DropReason`](vnetpeer_common::reason::DropReason) is a code by its name. To these come
+//! [`DropReason`] is a code by its name. To these come
 //! [`Finding`]s: causes that no single packet shows, such as a peering of one side only. Codes are stable: scripts
 //! may rely on them.
 

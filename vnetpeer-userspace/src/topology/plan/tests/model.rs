@@ -183,8 +183,9 @@ fn admit(
 /// The link of a VNet that meters what it exchanges with another member of a connected group.
 fn group_link(image: &Image, own: VnetId, other: VnetId) -> Option<LinkId> {
     let (own, other) = (image.vnets.get(&own)?, image.vnets.get(&other)?);
-    let link = own.group_links[usize::from(own.region != other.region)];
-    link.is_some().then_some(link)
+    let scope = usize::from(own.region != other.region);
+    let link = own.group_links[scope];
+    (link.is_some() && other.group_links[scope].is_some()).then_some(link)
 }
 
 fn present(image: &Image, id: NicId) -> Option<&abi::Nic> {
