@@ -53,6 +53,7 @@ use crate::{
 
 /// TC, ingress of a workload's interface.
 #[classifier]
+#[inline(always)]
 pub fn vnp_tc_out(ctx: TcContext) -> i32 {
     let ifindex = helpers::tc_ifindex(&ctx);
     let mut frame = TcFrame::new(ctx);
@@ -65,6 +66,7 @@ pub fn vnp_tc_out(ctx: TcContext) -> i32 {
 
 /// Behind [`vnp_tc_out`]: everything but IPv6.
 #[classifier]
+#[inline(always)]
 pub fn vnp_tc_out_other(ctx: TcContext) -> i32 {
     let ifindex = helpers::tc_ifindex(&ctx);
     let mut frame = TcFrame::new(ctx);
@@ -74,6 +76,7 @@ pub fn vnp_tc_out_other(ctx: TcContext) -> i32 {
 
 /// Behind [`vnp_tc_out`]: IPv6.
 #[classifier]
+#[inline(always)]
 pub fn vnp_tc_out_v6(ctx: TcContext) -> i32 {
     let ifindex = helpers::tc_ifindex(&ctx);
     let mut frame = TcFrame::new(ctx);
@@ -83,6 +86,7 @@ pub fn vnp_tc_out_v6(ctx: TcContext) -> i32 {
 
 /// TC, ingress of the underlay interface.
 #[classifier]
+#[inline(always)]
 pub fn vnp_tc_in(ctx: TcContext) -> i32 {
     let ifindex = helpers::tc_ifindex(&ctx);
     let mut frame = TcFrame::new(ctx);
@@ -92,6 +96,7 @@ pub fn vnp_tc_in(ctx: TcContext) -> i32 {
 
 /// XDP on a workload's interface.
 #[xdp]
+#[inline(always)]
 pub fn vnp_xdp_out(ctx: XdpContext) -> u32 {
     let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
@@ -104,6 +109,7 @@ pub fn vnp_xdp_out(ctx: XdpContext) -> u32 {
 
 /// Behind [`vnp_xdp_out`]: everything but IPv6.
 #[xdp]
+#[inline(always)]
 pub fn vnp_xdp_out_other(ctx: XdpContext) -> u32 {
     let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
@@ -113,6 +119,7 @@ pub fn vnp_xdp_out_other(ctx: XdpContext) -> u32 {
 
 /// Behind [`vnp_xdp_out`]: IPv6.
 #[xdp]
+#[inline(always)]
 pub fn vnp_xdp_out_v6(ctx: XdpContext) -> u32 {
     let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
@@ -122,6 +129,7 @@ pub fn vnp_xdp_out_v6(ctx: XdpContext) -> u32 {
 
 /// XDP on the underlay interface.
 #[xdp]
+#[inline(always)]
 pub fn vnp_xdp_in(ctx: XdpContext) -> u32 {
     let ifindex = helpers::xdp_ifindex(&ctx);
     let mut frame = XdpFrame::new(ctx);
@@ -133,6 +141,7 @@ pub fn vnp_xdp_in(ctx: XdpContext) -> u32 {
 ///
 /// A frame without a note is the host's own on the underlay, and nobody's on a workload's interface.
 #[classifier]
+#[inline(always)]
 pub fn vnp_tc_deliver(ctx: TcContext) -> i32 {
     let ifindex = helpers::tc_ifindex(&ctx);
     let frame = TcFrame::new(ctx);
@@ -148,6 +157,7 @@ pub fn vnp_tc_deliver(ctx: TcContext) -> i32 {
 
 /// Stores the time by which flows are stamped. User space runs it; it is never attached.
 #[classifier]
+#[inline(always)]
 pub fn vnp_clock(_ctx: TcContext) -> i32 {
     if let Some(clock) = maps::CLOCK.get_ptr_mut(0) {
         // SAFETY: a single aligned store into a value that lives as long as the map.
