@@ -9,7 +9,7 @@ use vnetpeer_userspace::{
     explanation,
     simulate::{
         self, Packet, Protocol,
-        trace::{Check, ConnectionStatus, Trace, Tracer, Verdict, check},
+        trace::{Check, Trace, Tracer, Verdict, check},
     },
     topology::{
         facts::NetworkFacts,
@@ -95,11 +95,9 @@ fn every_fault_is_named_and_none_once_it_is_mended() {
         let (trace, check) = answers(None, &control, ask, &Value::Null);
         let leaves = case["leaves"] == true;
         let is_green = match (trace.verdict, check.connection_status) {
-            (Verdict::Connected, ConnectionStatus::Connected) => {
-                trace.findings.is_empty() && !leaves
-            }
+            (Verdict::Connected, Verdict::Connected) => trace.findings.is_empty() && !leaves,
             // What is behind a gateway is not known here.
-            (Verdict::Degraded, ConnectionStatus::Degraded) => {
+            (Verdict::Degraded, Verdict::Degraded) => {
                 leaves && trace.findings.iter().all(|it| it.code == "LeftNetwork")
             }
             _ => false,
@@ -155,6 +153,5 @@ fn judge(case: &Value, trace: &Trace, check: &Check) -> Option<String> {
     if issues.first().map(|it| it.finding.code) != Some(code) {
         return Some(format!("connectivity-check says {issues:?}"));
     }
-    (check.connection_status == ConnectionStatus::Connected)
-        .then(|| "the check is green".to_owned())
+    (check.connection_status == Verdict::Connected).then(|| "the check is green".to_owned())
 }

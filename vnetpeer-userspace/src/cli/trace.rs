@@ -16,7 +16,7 @@ use super::{Exit, Global, output, target::Source};
 use crate::{
     simulate::{
         self, Packet, Protocol,
-        trace::{Check, ConnectionStatus, Found, Trace, TraceWay, Tracer, Verdict, check},
+        trace::{Check, Found, Trace, TraceWay, Tracer, Verdict, check},
     },
     topology::model::Nic,
 };
@@ -202,16 +202,7 @@ fn render_check(check: &Check) -> String {
     });
     text.push_str(&output::table(["hop", "type", "resource", "address", "issues"], hops));
     text.push('\n');
-    if check.probes_sent > 0 {
-        let failed = check.probes_failed;
-        let _ = write!(text, "\n{} probes, {failed} failed", check.probes_sent);
-        if let (Some(least), Some(mean), Some(most)) =
-            (check.min_latency_in_ms, check.avg_latency_in_ms, check.max_latency_in_ms)
-        {
-            let _ = write!(text, "; latency {least:.3}/{mean:.3}/{most:.3} ms (min/avg/max)");
-        }
-        text.push('\n');
-    } else if check.connection_status != ConnectionStatus::Disconnected {
+    if check.connection_status != Verdict::Disconnected {
         text.push_str("\nno real probes were sent\n");
     }
     let issues = check.hops.iter().flat_map(|hop| &hop.issues).map(|it| &it.finding);

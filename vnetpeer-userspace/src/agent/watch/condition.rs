@@ -89,9 +89,7 @@ fn reasons(names: &[String]) -> Result<u64, UnknownName> {
 fn reverse_of(deployment: &Deployment, id: &str) -> Option<LinkId> {
     let topology = deployment.topology();
     let own = topology.written_peerings().find(|it| it.id == ResourceId::new(id))?;
-    let mut all = topology.written_peerings();
-    let other = all.find(|it| it.vnet == own.remote && it.remote == own.vnet)?;
-    deployment.state().link(&other.id)
+    deployment.state().link(&topology.peering(own.reverse?)?.id)
 }
 
 /// A prefix as the datapath compares it.

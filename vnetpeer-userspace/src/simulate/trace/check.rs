@@ -9,17 +9,6 @@ use crate::{
     topology::model::ResourceId,
 };
 
-/// `connectionStatus`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum ConnectionStatus {
-    /// Every probe was answered, or should be.
-    Connected,
-    /// None was.
-    Disconnected,
-    /// Some were, or something should be looked at.
-    Degraded,
-}
-
 /// Something that is wrong, as Azure tells it, and our code besides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,8 +78,8 @@ pub struct Check {
     /// Where the request comes by.
     pub hops: Vec<CheckHop>,
     /// Whether it is answered.
-    pub connection_status: ConnectionStatus,
-    /// Of real probes that were answered; null if none was sent.
+    pub connection_status: Verdict,
+    /// Of real probes that were answered; null, as none is sent.
     pub avg_latency_in_ms: Option<f64>,
     /// The fastest.
     pub min_latency_in_ms: Option<f64>,
@@ -106,14 +95,9 @@ pub struct Check {
 
 /// The static answer: what the tables say, without a probe.
 pub fn check(tracer: &Tracer<'_>, trace: &Trace) -> Check {
-    let connection_status = match trace.verdict {
-        Verdict::Connected => ConnectionStatus::Connected,
-        Verdict::Degraded => ConnectionStatus::Degraded,
-        Verdict::Disconnected => ConnectionStatus::Disconnected,
-    };
     let mut check = Check {
         hops: hops(tracer, trace),
-        connection_status,
+        connection_status: trace.verdict,
         avg_latency_in_ms: None,
         min_latency_in_ms: None,
         max_latency_in_ms: None,
@@ -122,8 +106,7 @@ pub fn check(tracer: &Tracer<'_>, trace: &Trace) -> Check {
         summary: trace.summary.clone(),
     };
     // What is wrong on the way back is told where the answer comes from.
-    let at = check.hops.len().saturating_sub(1);
-    if let Some(hop) = check.hops.get_mut(at) {
+    if let Some(hop) = check.hops.last_mut() {
         hop.issues = trace.findings.iter().map(Issue::from).collect();
     }
     check

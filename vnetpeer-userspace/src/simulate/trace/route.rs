@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::topology::routes::{EffectiveRoutes, Route, RouteHop, RouteSource, RouteState};
+use crate::topology::routes::{EffectiveRoutes, Route, RouteSource, RouteState};
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,20 +47,12 @@ pub struct RouteStage {
 
 impl From<&Route> for RouteView {
     fn from(route: &Route) -> Self {
-        let next_hop_ip_address = match &route.hop {
-            RouteHop::Appliance { address, .. } | RouteHop::Balanced { address, .. } => {
-                vec![*address]
-            }
-            RouteHop::Appliances(members) => members.iter().map(|(address, _)| *address).collect(),
-            RouteHop::Gateway { address, .. } => address.iter().copied().collect(),
-            _ => Vec::new(),
-        };
         Self {
             name: route.name.clone(),
             source: route.source,
             address_prefix: route.prefix,
             next_hop_type: route.hop.type_name(),
-            next_hop_ip_address,
+            next_hop_ip_address: route.hop.addresses(),
         }
     }
 }

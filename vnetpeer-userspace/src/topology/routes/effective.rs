@@ -39,6 +39,16 @@ pub struct EffectiveRoute {
 }
 
 impl RouteHop {
+    /// The addresses of the appliances or of the gateway, as Azure lists them; none for other types.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        match self {
+            Self::Appliance { address, .. } | Self::Balanced { address, .. } => vec![*address],
+            Self::Appliances(members) => members.iter().map(|(address, _)| *address).collect(),
+            Self::Gateway { address, .. } => address.iter().copied().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Azure's name for the type of next hop.
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -88,14 +98,6 @@ impl EffectiveRoutes {
     }
 
     fn one(&self, route: &Route) -> EffectiveRoute {
-        let next_hop_ip_address = match &route.hop {
-            RouteHop::Appliance { address, .. } | RouteHop::Balanced { address, .. } => {
-                vec![*address]
-            }
-            RouteHop::Appliances(members) => members.iter().map(|(address, _)| *address).collect(),
-            RouteHop::Gateway { address, .. } => address.iter().copied().collect(),
-            _ => Vec::new(),
-        };
         EffectiveRoute {
             name: route.name.clone(),
             disable_bgp_route_propagation: self.disable_bgp_route_propagation,
@@ -103,7 +105,7 @@ impl EffectiveRoutes {
             state: route.state,
             address_prefix: vec![route.prefix],
             next_hop_type: route.hop.type_name().to_owned(),
-            next_hop_ip_address,
+            next_hop_ip_address: route.hop.addresses(),
             has_bgp_override: false,
             destination_service_tags: Vec::new(),
             tag_map: BTreeMap::new(),
