@@ -1,7 +1,7 @@
 //! Capacities of the maps in tests, the same on the host and in the kernel: large enough for the
 //! fixed network and for 1,000 routes, small enough to be read and cleared often.
 
-use vnetpeer_common::abi::{DROP_REASONS_MAX, maps};
+use vnetpeer_common::abi::{CACHE_TAGGED_SETS, DROP_REASONS_MAX, maps};
 
 /// Highest interface index plus one.
 pub const INTERFACES: u32 = 1_024;
@@ -42,7 +42,7 @@ pub const CACHE_SETS: u32 = 16;
 pub const CPUS: u32 = 256;
 
 /// The capacity of each map whose default is not used.
-pub const ALL: [(&str, u32); 24] = [
+pub const ALL: [(&str, u32); 26] = [
     (maps::IFACES, INTERFACES),
     (maps::NICS, NICS),
     (maps::VNETS, VNETS),
@@ -66,5 +66,7 @@ pub const ALL: [(&str, u32); 24] = [
     (maps::FLOWS_V6, FLOWS),
     (maps::CACHE_V4, CPUS * CACHE_SETS * 2),
     (maps::CACHE_V6, CPUS * CACHE_SETS * 2),
+    (maps::CACHE_TAGS_V4, CPUS * CACHE_SETS / CACHE_TAGGED_SETS),
+    (maps::CACHE_TAGS_V6, CPUS * CACHE_SETS / CACHE_TAGGED_SETS),
     (maps::FRAGMENTS, 1_024),
 ];

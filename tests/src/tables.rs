@@ -1,5 +1,7 @@
 //! The tables of one host in host memory, with counters that a test can compare.
 
+mod array;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -11,31 +13,15 @@ use vnetpeer_common::{
         Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey,
         Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch,
     },
-    datapath::{Describe, LiveCached, LiveFlow, Opened, Tables},
+    datapath::{Describe, LiveCached, LiveFlow, LiveTags, Opened, Tables},
     reason::DropReason,
     types::{
         Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId,
     },
 };
 
+use self::array::Array;
 use crate::{capacity, counters::Counters, world::Image};
-
-/// An array map: every index below the capacity has a value, zeros unless it was written.
-struct Array<V> {
-    values: BTreeMap<u32, V>,
-    zero: V,
-    capacity: u32,
-}
-
-impl<V: bytemuck::Zeroable> Array<V> {
-    fn new(values: BTreeMap<u32, V>, capacity: u32) -> Self {
-        Self { values, zero: V::zeroed(), capacity }
-    }
-
-    fn get(&self, index: u32) -> Option<&V> {
-        (index < self.capacity).then(|| self.values.get(&index).unwrap_or(&self.zero))
-    }
-}
 
 /// Entries of the flow cache of one family.
 const CACHE_ENTRIES: u32 = capacity::CACHE_SETS * CACHE_WAYS;
@@ -109,6 +95,7 @@ pub struct HostTables {
     flows: Flows,
     cache4: Vec<LiveCached<FlowKey4>>,
     cache6: Vec<LiveCached<FlowKey6>>,
+    tags: [Vec<LiveTags>; 2],
     fragments: RefCell<BTreeMap<FragmentKey, Fragmented>>,
     jiffies: Cell<u64>,
     counters: RefCell<Counters>,
@@ -148,6 +135,7 @@ impl HostTables {
             flows: Flows::default(),
             cache4: (0..CACHE_ENTRIES).map(|_| LiveCached::default()).collect(),
             cache6: (0..CACHE_ENTRIES).map(|_| LiveCached::default()).collect(),
+            tags: [(); 2].map(|()| (0..CACHE_ENTRIES).map(|_| LiveTags::default()).collect()),
             fragments: RefCell::default(),
             jiffies: Cell::new(1 << 32),
             counters: RefCell::default(),
@@ -363,6 +351,14 @@ impl Tables for HostTables {
 
     fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
         self.cache6.get(cache_index(hash, way))
+    }
+
+    fn tags4(&self, hash: u32) -> Option<&LiveTags> {
+        self.tags[0].get(cache_index(hash, 0))
+    }
+
+    fn tags6(&self, hash: u32) -> Option<&LiveTags> {
+        self.tags[1].get(cache_index(hash, 0))
     }
 
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64) {

@@ -8,11 +8,11 @@ use std::{env, fmt::Write as _, fs, mem::offset_of, path::PathBuf};
 use aya_obj::{Object, maps::Map};
 use vnetpeer_common::{
     abi::{
-        ABI_VERSION, Action, AddressKey, Balancer, CACHE_WAYS, Cached4, Cached6, Classifier,
-        Config, DROP_REASONS_MAX, DropCounter, Event, FRAGMENT_BUCKETS, Filter, Flow, FlowKey4,
-        FlowKey6, FlowsEnded, FlowsOpened, Fragmented, FrontendKey, Link, Meter, NextHop, Nic,
-        Node4, Node6, RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT, Vnet,
-        Vtep, Watch, address_class, balancer_flags, distribution, event_flags, filter_flags,
+        ABI_VERSION, Action, AddressKey, Balancer, CACHE_WAYS, CacheTags, Cached4, Cached6,
+        Classifier, Config, DROP_REASONS_MAX, DropCounter, Event, FRAGMENT_BUCKETS, Filter, Flow,
+        FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, Fragmented, FrontendKey, Link, Meter, NextHop,
+        Nic, Node4, Node6, RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT,
+        Vnet, Vtep, Watch, address_class, balancer_flags, distribution, event_flags, filter_flags,
         link_flags, maps, next_hop_kind, next_program, nic_flags, protocol_class, stage,
         vnet_flags, vtep_flags,
     },
@@ -126,6 +126,7 @@ fn security_types(text: &mut String) {
     );
     layout!(text, Cached4: key action);
     layout!(text, Cached6: key action reserved);
+    layout!(text, CacheTags: sets);
     numbers!(text, protocol_class: TCP UDP ICMP ESP AH OTHER COUNT);
     numbers!(text, address_class: NEITHER VIRTUAL_NETWORK INTERNET COUNT);
     numbers!(text, filter_flags: LOOSE_TCP);
@@ -215,6 +216,8 @@ fn names_fit_the_kernel_and_are_those_of_the_object() {
         maps::FLOWS_ENDED,
         maps::CACHE_V4,
         maps::CACHE_V6,
+        maps::CACHE_TAGS_V4,
+        maps::CACHE_TAGS_V6,
         maps::FRAGMENTS,
         maps::NEXT_TC,
         maps::NEXT_XDP,

@@ -7,10 +7,10 @@ use aya_ebpf::{
 };
 use vnetpeer_common::{
     abi::{
-        AddressKey, Balancer, CACHE_WAYS, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX,
-        DropCounter, Event, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
-        Fragmented, FrontendKey, Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row,
-        SNAP_MAX, Vnet, Vtep, Watch, capacity,
+        AddressKey, Balancer, CACHE_TAGGED_SETS, CACHE_WAYS, CacheTags, Cached4, Cached6,
+        Classifier, Config, DROP_REASONS_MAX, DropCounter, Event, Filter, Flow, FlowKey4, FlowKey6,
+        FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, Meter, NextHop, Nic,
+        Node4, Node6, RelationKey, Roots, Row, SNAP_MAX, Vnet, Vtep, Watch, capacity,
     },
     datapath::FlowQuery,
     types::{Addr, BalancerId, LinkId, NicId, V4, V6, VtepId},
@@ -85,6 +85,12 @@ pub(crate) static CACHE_V4: Array<Cached4> =
 #[map]
 pub(crate) static CACHE_V6: Array<Cached6> =
     Array::with_max_entries(capacity::CACHE_SETS_V6 * CACHE_WAYS, 0);
+#[map]
+pub(crate) static CACHE_TAGS_V4: Array<CacheTags> =
+    Array::with_max_entries(capacity::CACHE_SETS_V4 / CACHE_TAGGED_SETS, 0);
+#[map]
+pub(crate) static CACHE_TAGS_V6: Array<CacheTags> =
+    Array::with_max_entries(capacity::CACHE_SETS_V6 / CACHE_TAGGED_SETS, 0);
 #[map]
 pub(crate) static FRAGMENTS: HashMap<FragmentKey, Fragmented> =
     HashMap::with_max_entries(capacity::FRAGMENTS, BPF_F_NO_PREALLOC);

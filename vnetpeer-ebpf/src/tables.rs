@@ -10,14 +10,14 @@
 
 use vnetpeer_common::{
     abi::{
-        AddressKey, Balancer, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX, Entry, Event,
-        Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented,
-        FrontendKey, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet,
-        Vtep, Watch,
+        AddressKey, Balancer, CACHE_TAGGED_SETS, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX,
+        Entry, Event, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
+        Fragmented, FrontendKey, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row,
+        RuleEntry, Vnet, Vtep, Watch,
     },
     datapath::{
-        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, Opened, Resolved,
-        Tables, query_flags,
+        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, LiveTags, Opened,
+        Resolved, Tables, query_flags,
     },
     reason::DropReason,
     types::{
@@ -42,12 +42,17 @@ fn opened(inserted: Result<(), i32>) -> Opened {
     }
 }
 
+/// Number of the set of a hash in the flow cache of a family, in this CPU's shard.
+#[inline(always)]
+fn cache_set(hash: u32, family: usize) -> Option<u32> {
+    let mask = *maps::CONFIG.get(0)?.cache_mask.get(family)?;
+    Some(helpers::cpu() * (mask + 1) + (hash & mask))
+}
+
 /// Index of an entry in this CPU's shard of the flow cache of a family.
 #[inline(always)]
 fn cache_index(hash: u32, way: u32, family: usize) -> Option<u32> {
-    let mask = *maps::CONFIG.get(0)?.cache_mask.get(family)?;
-    let set = helpers::cpu() * (mask + 1) + (hash & mask);
-    Some(set * CACHE_WAYS + way)
+    Some(cache_set(hash, family)? * CACHE_WAYS + way)
 }
 
 /// The maps of this host.
@@ -285,6 +290,20 @@ impl Tables for Maps {
         let entry = maps::CACHE_V6.get_ptr(cache_index(hash, way, 1)?)?;
         // SAFETY: see `cached4`; the entry is larger.
         Some(unsafe { &*entry.cast() })
+    }
+
+    #[inline(always)]
+    fn tags4(&self, hash: u32) -> Option<&LiveTags> {
+        let tags = maps::CACHE_TAGS_V4.get_ptr(cache_set(hash, 0)? / CACHE_TAGGED_SETS)?;
+        // SAFETY: `LiveTags` has the layout of the entry, and all access goes through cells.
+        Some(unsafe { &*tags.cast() })
+    }
+
+    #[inline(always)]
+    fn tags6(&self, hash: u32) -> Option<&LiveTags> {
+        let tags = maps::CACHE_TAGS_V6.get_ptr(cache_set(hash, 1)? / CACHE_TAGGED_SETS)?;
+        // SAFETY: see `tags4`.
+        Some(unsafe { &*tags.cast() })
     }
 
     #[inline(always)]

@@ -249,6 +249,19 @@ pub struct Action {
     pub source: NicId,
 }
 
+/// Sets of the flow cache whose tags are in one [`CacheTags`].
+pub const CACHE_TAGGED_SETS: u32 = 4;
+
+/// Tags of neighbouring sets of a flow cache. A set is looked at only if one of its tags is that of the packet's
+/// hash, so most packets of flows that are not cached touch no entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C, align(8))]
+pub struct CacheTags {
+    /// For each set and way the upper 8 bits of the hash of its entry, the lowest of them set; 0 if there is
+    /// no entry.
+    pub sets: [[u8; CACHE_WAYS as usize]; CACHE_TAGGED_SETS as usize],
+}
+
 /// An entry of the IPv4 flow cache; all zeros if there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 #[repr(C)]

@@ -17,9 +17,9 @@ pub use balancer::{Balancer, FrontendKey, balancer_flags, distribution};
 pub use counters::{DropCounter, Meter};
 pub use event::{Event, SNAP_MAX, Watch, event_flags, stage};
 pub use flow::{
-    Action, CACHE_WAYS, CLOSING_SECONDS, Cached4, Cached6, FRAGMENT_BUCKETS, Flow, FlowKey4,
-    FlowKey6, FlowPhase, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, HALF_OPEN_SECONDS,
-    ICMP_SECONDS, action_flags, has_ended, nic_protocol,
+    Action, CACHE_TAGGED_SETS, CACHE_WAYS, CLOSING_SECONDS, CacheTags, Cached4, Cached6,
+    FRAGMENT_BUCKETS, Flow, FlowKey4, FlowKey6, FlowPhase, FlowsEnded, FlowsOpened, FragmentKey,
+    Fragmented, HALF_OPEN_SECONDS, ICMP_SECONDS, action_flags, has_ended, nic_protocol,
 };
 pub use host::{AddressKey, Config, Vtep, vtep_flags};
 pub use network::{
@@ -104,6 +104,10 @@ pub mod maps {
     pub const CACHE_V4: &str = "CACHE_V4";
     /// Array, likewise → [`super::Cached6`].
     pub const CACHE_V6: &str = "CACHE_V6";
+    /// Array, `(CPU * sets + set) / ` [`super::CACHE_TAGGED_SETS`] → [`super::CacheTags`] of [`CACHE_V4`].
+    pub const CACHE_TAGS_V4: &str = "CACHE_TAGS_V4";
+    /// Array, likewise, of [`CACHE_V6`].
+    pub const CACHE_TAGS_V6: &str = "CACHE_TAGS_V6";
     /// Hash, [`super::FragmentKey`] → [`super::Fragmented`].
     pub const FRAGMENTS: &str = "FRAGMENTS";
     /// Program array of the TC programs behind the one on a workload's interface, by

@@ -1,9 +1,8 @@
-//! What the two address families do differently. The path is compiled once for each, so that no
-//! packet pays for the choice twice.
+//! What the two address families do differently. The path is compiled once for each.
 
 use super::{
-    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, Opened, Packet, Replace, Resolved,
-    Tables,
+    Admission, Case, FlowQuery, Headers, LiveCached, LiveFlow, LiveTags, Opened, Packet, Replace,
+    Resolved, Tables,
     flow::quote::{Quote, pulled},
     lookup4, lookup6, parse, resolve,
 };
@@ -92,6 +91,9 @@ pub trait Address: Copy + PartialEq + Into<Addr> + Replace {
     /// An entry of the flow cache.
     fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<Self::Key>>;
 
+    /// Tags of the set of the flow cache that `hash` selects, and of its neighbours.
+    fn tags<T: Tables>(tables: &T, hash: u32) -> Option<&LiveTags>;
+
     /// Asks the flow table.
     fn admit<T: Tables>(tables: &T, query: &FlowQuery<Self>) -> Admission;
 
@@ -105,18 +107,6 @@ pub trait Address: Copy + PartialEq + Into<Addr> + Replace {
         query: &FlowQuery<Self>,
         case: Case,
     ) -> RuleEntry;
-}
-
-/// Odd numbers without structure (2^64 divided by the golden ratio, and a prime of xxHash).
-const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
-
-#[inline(always)]
-pub(super) fn mix(a: u64, b: u64) -> u32 {
-    let mixed = a.wrapping_mul(MIX[0]) ^ b;
-    // The upper half of the product depends on every bit of both; the shift breaks up counted ports.
-    let folded = mixed ^ (mixed >> 32);
-    let product = folded.wrapping_mul(MIX[1]);
-    (product >> 32) as u32 ^ (product >> 48) as u32
 }
 
 impl Address for V4 {
@@ -224,7 +214,7 @@ impl Address for V4 {
     #[inline(always)]
     fn key_hash(key: &FlowKey4) -> u32 {
         let addresses = u64::from(key.local) << 32 | u64::from(key.remote);
-        mix(addresses, u64::from(key.ports) << 32 | u64::from(key.nic_protocol))
+        resolve::mix(addresses, u64::from(key.ports) << 32 | u64::from(key.nic_protocol))
     }
 
     #[inline(always)]
@@ -240,6 +230,11 @@ impl Address for V4 {
     #[inline(always)]
     fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
         tables.cached4(hash, way)
+    }
+
+    #[inline(always)]
+    fn tags<T: Tables>(tables: &T, hash: u32) -> Option<&LiveTags> {
+        tables.tags4(hash)
     }
 
     #[inline(always)]
@@ -360,7 +355,7 @@ impl Address for V6 {
         let high = local[0] ^ remote[0].rotate_left(32);
         let low = local[1] ^ remote[1].rotate_left(29);
         let rest = u64::from(key.ports) << 32 | u64::from(key.nic_protocol);
-        mix(high ^ low.rotate_left(17), rest ^ low)
+        resolve::mix(high ^ low.rotate_left(17), rest ^ low)
     }
 
     #[inline(always)]
@@ -376,6 +371,11 @@ impl Address for V6 {
     #[inline(always)]
     fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
         tables.cached6(hash, way)
+    }
+
+    #[inline(always)]
+    fn tags<T: Tables>(tables: &T, hash: u32) -> Option<&LiveTags> {
+        tables.tags6(hash)
     }
 
     #[inline(always)]

@@ -35,8 +35,8 @@ mod watch;
 pub use address::Address;
 pub use encap::{Family, OUTER_V4_LEN, OUTER_V6_LEN};
 pub use flow::{
-    Admission, Case, FlowQuery, Found, LiveCached, LiveFlow, Opened, admit, arrive, choose,
-    classify, floats, keep_fragment, query_flags, slot_of_turn, turn,
+    Admission, Case, FlowQuery, Found, LiveCached, LiveFlow, LiveTags, Opened, admit, arrive,
+    choose, classify, floats, keep_fragment, query_flags, slot_of_turn, turn,
 };
 pub use inbound::inbound;
 pub use outbound::{is_v6, outbound, outbound_cached, outbound_other, outbound_v6};

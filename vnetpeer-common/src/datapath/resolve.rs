@@ -1,6 +1,6 @@
 //! From the routes of a subnet to the NIC that a packet is handed to next.
 
-use super::{Address, Headers, Tables, address::mix};
+use super::{Address, Headers, Tables};
 use crate::{
     abi::{NextHop, next_hop_kind},
     reason::DropReason,
@@ -91,6 +91,18 @@ fn follow<T: Tables, A: Address>(
 fn member<T: Tables>(tables: &T, next: &NextHop, flow: u32) -> Option<NextHopId> {
     let slots = tables.node4(next.target)?;
     slots.children.get((flow & 0xff) as usize)?.as_leaf().map(NextHopId)
+}
+
+/// Odd numbers without structure (2^64 divided by the golden ratio, and a prime of xxHash).
+const MIX: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
+
+#[inline(always)]
+pub(super) fn mix(a: u64, b: u64) -> u32 {
+    let mixed = a.wrapping_mul(MIX[0]) ^ b;
+    // The upper half of the product depends on every bit of both; the shift breaks up counted ports.
+    let folded = mixed ^ (mixed >> 32);
+    let product = folded.wrapping_mul(MIX[1]);
+    (product >> 32) as u32 ^ (product >> 48) as u32
 }
 
 /// A hash of the packet's flow in which both directions are alike.

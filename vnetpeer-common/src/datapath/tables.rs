@@ -1,8 +1,8 @@
 //! The lookups and counters that the core needs, and nothing else.
 
 use super::{
-    Admission, Case, FlowQuery, Found, LiveCached, LiveFlow, Opened, Resolved, admit, arrive,
-    choose, classify, floats, keep_fragment, lookup6, resolve, turn,
+    Admission, Case, FlowQuery, Found, LiveCached, LiveFlow, LiveTags, Opened, Resolved, admit,
+    arrive, choose, classify, floats, keep_fragment, lookup6, resolve, turn,
 };
 use crate::{
     abi::{
@@ -99,6 +99,10 @@ pub trait Tables: Sized {
     fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>>;
     /// An entry of this CPU's flow cache: way 0 or 1 of the set that `hash` selects.
     fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>>;
+    /// Tags of the set of [`Tables::cached4`] that `hash` selects, and of its neighbours.
+    fn tags4(&self, hash: u32) -> Option<&LiveTags>;
+    /// Likewise of [`Tables::cached6`].
+    fn tags6(&self, hash: u32) -> Option<&LiveTags>;
     /// [`super::admit`] for IPv4. This and what follows the programs replace by calls of functions that the
     /// verifier checks once.
     fn admit4(&self, query: &FlowQuery<V4>) -> Admission {

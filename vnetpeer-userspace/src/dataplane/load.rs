@@ -165,7 +165,9 @@ impl Dataplane {
             .map_max_entries(maps::FLOWS_V4, options.flows_v4)
             .map_max_entries(maps::FLOWS_V6, options.flows_v6)
             .map_max_entries(maps::CACHE_V4, sets_v4)
-            .map_max_entries(maps::CACHE_V6, sets_v6);
+            .map_max_entries(maps::CACHE_V6, sets_v6)
+            .map_max_entries(maps::CACHE_TAGS_V4, sizes::cache_tags(sets_v4))
+            .map_max_entries(maps::CACHE_TAGS_V6, sizes::cache_tags(sets_v6));
         let mut ebpf = loader.load(OBJECT).map_err(Box::new)?;
         load_programs(&mut ebpf)?;
         link_programs(&mut ebpf)?;
@@ -282,6 +284,8 @@ const LAYOUTS: &[Layout] = &[
     array::<abi::FlowsEnded>(maps::FLOWS_ENDED),
     array::<abi::Cached4>(maps::CACHE_V4),
     array::<abi::Cached6>(maps::CACHE_V6),
+    array::<abi::CacheTags>(maps::CACHE_TAGS_V4),
+    array::<abi::CacheTags>(maps::CACHE_TAGS_V6),
     hash::<abi::FragmentKey, abi::Fragmented>(maps::FRAGMENTS),
     per_cpu::<abi::Meter>(maps::METERS),
     per_cpu::<abi::DropCounter>(maps::DROPS),

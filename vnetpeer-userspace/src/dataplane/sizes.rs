@@ -4,7 +4,7 @@ use std::path::Path;
 
 use aya::{maps::MapData, util::nr_cpus};
 use nix::{sys::time::TimeValLike as _, time::ClockId};
-use vnetpeer_common::abi::{CACHE_WAYS, capacity, maps};
+use vnetpeer_common::abi::{CACHE_TAGGED_SETS, CACHE_WAYS, capacity, maps};
 
 use super::LoadError;
 use crate::topology::facts::{DatapathFacts, FlowLimits};
@@ -41,6 +41,11 @@ pub(super) fn possible_cpus() -> Result<u32, LoadError> {
 pub(super) fn cache_entries(sets: u32, cpus: u32) -> u32 {
     let sets = sets.clamp(1, 1 << 24).next_power_of_two();
     sets.saturating_mul(cpus).saturating_mul(CACHE_WAYS)
+}
+
+/// Entries of the map of tags of a flow cache of so many entries.
+pub(super) fn cache_tags(entries: u32) -> u32 {
+    entries.div_ceil(CACHE_WAYS * CACHE_TAGGED_SETS)
 }
 
 /// Sets per CPU of a flow cache of so many entries, if that is a power of two.
@@ -89,6 +94,8 @@ mod tests {
     fn a_flow_cache_has_a_power_of_two_of_sets_for_each_cpu() {
         assert_eq!(cache_entries(65_536, 3), 65_536 * 3 * 2);
         assert_eq!(cache_entries(1_000, 3), 1_024 * 3 * 2);
+        assert_eq!(cache_tags(cache_entries(1_000, 3)), 256 * 3);
+        assert_eq!(cache_tags(cache_entries(1, 3)), 1);
         assert_eq!(cache_sets(1_024 * 3 * 2, 3), Some(1_024));
         assert_eq!(cache_sets(1_024 * 3 * 2, 4), None, "the host has other CPUs now");
         assert_eq!(cache_sets(0, 4), None);

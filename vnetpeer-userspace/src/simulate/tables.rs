@@ -8,7 +8,9 @@ use vnetpeer_common::{
         FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, NextHop, Nic, Node4,
         Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep, Watch,
     },
-    datapath::{Case, Describe, FlowQuery, LiveCached, LiveFlow, Opened, Tables, classify},
+    datapath::{
+        Case, Describe, FlowQuery, LiveCached, LiveFlow, LiveTags, Opened, Tables, classify,
+    },
     reason::DropReason,
     types::{
         Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, V4, V6, VnetId,
@@ -182,6 +184,14 @@ impl Tables for HostTables<'_> {
     }
 
     fn cached6(&self, _hash: u32, _way: u32) -> Option<&LiveCached<FlowKey6>> {
+        None
+    }
+
+    fn tags4(&self, _hash: u32) -> Option<&LiveTags> {
+        None
+    }
+
+    fn tags6(&self, _hash: u32) -> Option<&LiveTags> {
         None
     }
 

@@ -11,9 +11,9 @@ use aya::{
 use bytemuck::Pod;
 use vnetpeer_common::{
     abi::{
-        CACHE_WAYS, Classifier, Config, Filter, Flow, FlowKey4, FlowsOpened, Link, Meter, NextHop,
-        Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch, capacity, maps,
-        next_program,
+        CACHE_TAGGED_SETS, CACHE_WAYS, Classifier, Config, Filter, Flow, FlowKey4, FlowsOpened,
+        Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch,
+        capacity, maps, next_program,
     },
     types::{Addr, LinkId, NicId},
 };
@@ -29,6 +29,9 @@ const LOOPBACK: u32 = 1;
 
 /// Sets of the flow cache per CPU: IPv4, IPv6.
 pub(crate) const SETS: [u32; 2] = [capacity::CACHE_SETS_V4, capacity::CACHE_SETS_V6];
+
+/// Entries of the flow cache that one entry of the maps of tags is about.
+const TAGGED: u32 = CACHE_WAYS * CACHE_TAGGED_SETS;
 
 /// The loaded programs.
 pub(crate) struct Instance {
@@ -52,6 +55,8 @@ impl Instance {
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(maps::CACHE_V4, ways * SETS[0])
             .map_max_entries(maps::CACHE_V6, ways * SETS[1])
+            .map_max_entries(maps::CACHE_TAGS_V4, ways * SETS[0] / TAGGED)
+            .map_max_entries(maps::CACHE_TAGS_V6, ways * SETS[1] / TAGGED)
             .load(&object::programs())
             .context("load vnetpeer")?;
         for (name, program) in ebpf.programs_mut() {

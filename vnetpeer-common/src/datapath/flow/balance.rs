@@ -12,7 +12,10 @@
 use super::{FlowQuery, LiveFlow, query_flags};
 use crate::{
     abi::{Balancer, FrontendKey, Nic, balancer_flags, distribution, nic_flags},
-    datapath::{Address, Tables, address::mix, resolve::symmetric_hash},
+    datapath::{
+        Address, Tables,
+        resolve::{mix, symmetric_hash},
+    },
     reason::DropReason,
     types::{BalancerId, NicId, VnetId},
     wire::protocol,

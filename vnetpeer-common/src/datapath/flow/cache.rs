@@ -1,7 +1,8 @@
 //! The flow cache: what the whole path decided about a flow's last packet, for those that follow.
 //!
 //! An entry is good for a second, and void as soon as its NIC's epoch is raised. Then the path decides
-//! again. Only plain packets are served: TCP without SYN, FIN and RST, and UDP; neither fragments nor
+//! again. Tags tell most unknown flows from known ones without a look at the entries, which are too many for
+//! the CPU's own caches. Only plain packets are served: TCP without SYN, FIN and RST, and UDP; neither fragments nor
 //! options nor extension headers.
 //!
 //! Entries are keyed by NIC and addresses and made after all checks, so a hit implies that the source
@@ -117,13 +118,16 @@ pub(in crate::datapath) fn remember<T: Tables, A: Address>(
     else {
         return;
     };
+    let Some(tags) = A::tags(tables, hash) else { return };
     let (of_first, of_second) = (first.action(), second.action());
     let is_second = second.key() == key && of_second.source == source;
     let is_first = first.key() == key && of_first.source == source;
     if is_second || (!is_first && of_second.computed < of_first.computed) {
         second.set(key, Action { source, ..action() });
+        tags.set(hash, 1);
     } else {
         first.set(key, Action { source, ..action() });
+        tags.set(hash, 0);
     }
 }
 
@@ -149,6 +153,10 @@ fn find<T: Tables, A: Address>(
     let tick_rate = u64::from(tables.config()?.tick_rate);
     let now = tables.jiffies();
     let hash = hash::<A>(&key, source);
+    if !A::tags(tables, hash)?.may_have(hash) {
+        return None;
+    }
+    // Both ways, whatever their tags say: so the CPU need not wait for the tags before it asks for an entry.
     for way in 0..CACHE_WAYS {
         let entry = A::cached(tables, hash, way)?;
         if entry.key() == key {

@@ -3,7 +3,10 @@
 use core::cell::Cell;
 
 use crate::{
-    abi::{Action, Cached4, Cached6, Flow, FlowKey4, FlowKey6, FlowPhase, STAGES, has_ended},
+    abi::{
+        Action, CACHE_TAGGED_SETS, CACHE_WAYS, CacheTags, Cached4, Cached6, Flow, FlowKey4,
+        FlowKey6, FlowPhase, STAGES, has_ended,
+    },
     types::{BalancerId, NicId, RuleId},
 };
 
@@ -217,5 +220,65 @@ impl<K: Copy> LiveCached<K> {
     pub fn set(&self, key: K, action: Action) {
         self.key.set(key);
         self.action.set(action);
+    }
+}
+
+/// A [`CacheTags`] that programs change. Only the CPU that the sets belong to uses them; a wrong tag costs a
+/// miss and no more.
+#[derive(Default)]
+#[repr(C, align(8))]
+pub struct LiveTags([Cell<[u8; CACHE_WAYS as usize]>; CACHE_TAGGED_SETS as usize]);
+
+const _: () = assert!(size_of::<LiveTags>() == size_of::<CacheTags>());
+
+impl LiveTags {
+    /// Whether the set that `hash` selects may have an entry of that hash.
+    #[inline(always)]
+    pub(super) fn may_have(&self, hash: u32) -> bool {
+        // One branch for both ways. A byte of the difference is 0 where a tag is equal, and taking 1 from
+        // it sets its upper bit; where no byte is 0, none borrows from the next.
+        let tags = u16::from_ne_bytes(self.of(hash).get());
+        let difference = tags ^ u16::from_ne_bytes([tag(hash); CACHE_WAYS as usize]);
+        difference.wrapping_sub(0x0101) & !difference & 0x8080 != 0
+    }
+
+    /// Stores the tag of `hash` for a way of its set.
+    #[inline(always)]
+    pub(super) fn set(&self, hash: u32, way: u32) {
+        let tags = self.of(hash);
+        let [first, second] = tags.get();
+        tags.set(if way == 0 { [tag(hash), second] } else { [first, tag(hash)] });
+    }
+
+    /// The tags of the set that `hash` selects.
+    #[inline(always)]
+    const fn of(&self, hash: u32) -> &Cell<[u8; CACHE_WAYS as usize]> {
+        &self.0[(hash & (CACHE_TAGGED_SETS - 1)) as usize]
+    }
+}
+
+/// The upper 8 bits of a hash, of which lower ones select the set; never 0.
+#[inline(always)]
+const fn tag(hash: u32) -> u8 {
+    let [upper, ..] = hash.to_be_bytes();
+    upper | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_may_have_what_was_stored_there_and_nothing_else() {
+        let (one, other, third) = (0x1234_0006, 0xab34_0006, 0x1634_0006);
+        let tags = LiveTags::default();
+        assert!(!tags.may_have(one) && !tags.may_have(0));
+        tags.set(one, 0);
+        assert!(tags.may_have(one) && !tags.may_have(other) && !tags.may_have(third));
+        assert!(!tags.may_have(one | 1), "the set beside it");
+        tags.set(other, 1);
+        assert!(tags.may_have(one) && tags.may_have(other) && !tags.may_have(third));
+        tags.set(third, 0);
+        assert!(!tags.may_have(one) && tags.may_have(other) && tags.may_have(third));
     }
 }

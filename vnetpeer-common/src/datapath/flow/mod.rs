@@ -17,5 +17,5 @@ pub use admit::admit;
 pub use balance::{Found, arrive, choose, floats, slot_of_turn, turn};
 pub use fragment::keep_fragment;
 pub use judge::{Case, classify};
-pub use live::{LiveCached, LiveFlow, Opened};
+pub use live::{LiveCached, LiveFlow, LiveTags, Opened};
 pub use query::{Admission, FlowQuery, query_flags};
