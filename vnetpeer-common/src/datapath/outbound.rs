@@ -76,38 +76,57 @@ pub fn outbound_cached<P: Packet, T: Tables>(
 /// The part of [`outbound`] for IPv6.
 #[inline(always)]
 pub fn outbound_v6<P: Packet, T: Tables>(p: &mut P, tables: &T, ifindex: u32) -> Verdict {
-    decide(p, tables, ifindex, send_v6)
+    let mut trail = Trail::default();
+    let Some((id, nic)) = sender(p, tables, ifindex, &mut trail) else {
+        return drop_frame(p, tables, DropReason::InterfaceUnknown, &trail);
+    };
+    let sent = send_v6(p, tables, id, nic, &mut trail);
+    account(p, tables, nic, sent, &trail)
 }
 
 /// The part of [`outbound`] for everything but IPv6.
 #[inline(always)]
 pub fn outbound_other<P: Packet, T: Tables>(p: &mut P, tables: &T, ifindex: u32) -> Verdict {
-    decide(p, tables, ifindex, send_other)
-}
-
-/// Sends by `send` and accounts for what that refuses.
-#[inline(always)]
-fn decide<P: Packet, T: Tables>(
-    p: &mut P,
-    tables: &T,
-    ifindex: u32,
-    send: impl FnOnce(&mut P, &T, NicId, &Nic, &mut Trail) -> Result<Verdict, Refusal>,
-) -> Verdict {
     let mut trail = Trail::default();
-    let nic = tables.nic_of_interface(ifindex).and_then(|id| Some((id, tables.nic(id)?)));
-    let Some((id, nic)) = nic.filter(|(_, nic)| nic.flags & nic_flags::PRESENT != 0) else {
+    let Some((id, nic)) = sender(p, tables, ifindex, &mut trail) else {
         return drop_frame(p, tables, DropReason::InterfaceUnknown, &trail);
     };
+    let sent = send_other(p, tables, id, nic, &mut trail);
+    account(p, tables, nic, sent, &trail)
+}
+
+/// The NIC behind an interface, which has sent the frame.
+#[inline(always)]
+fn sender<'a, P: Packet, T: Tables>(
+    p: &P,
+    tables: &'a T,
+    ifindex: u32,
+    trail: &mut Trail,
+) -> Option<(NicId, &'a Nic)> {
+    let id = tables.nic_of_interface(ifindex)?;
+    let nic = tables.nic(id).filter(|nic| nic.flags & nic_flags::PRESENT != 0)?;
     trail.slot = nic.slot;
     trail.nic = id;
     trail.source_nic = id;
     let ethertype = p.get::<Ethernet>(0).map_or(0, |it| it.ethertype.get());
-    pass_by(p, tables, stage::SENT, &trail, (ethertype, 0));
-    match send(p, tables, id, nic, &mut trail) {
+    pass_by(p, tables, stage::SENT, trail, (ethertype, 0));
+    Some((id, nic))
+}
+
+/// Accounts for a frame that was not sent on.
+#[inline(always)]
+fn account<P: Packet, T: Tables>(
+    p: &mut P,
+    tables: &T,
+    nic: &Nic,
+    sent: Result<Verdict, Refusal>,
+    trail: &Trail,
+) -> Verdict {
+    match sent {
         Ok(verdict) => verdict,
-        Err(Refusal::Drop(reason)) => drop_frame(p, tables, reason, &trail),
+        Err(Refusal::Drop(reason)) => drop_frame(p, tables, reason, trail),
         Err(Refusal::TooBig { mtu }) => {
-            let counted = drop_frame(p, tables, DropReason::MtuExceeded, &trail);
+            let counted = drop_frame(p, tables, DropReason::MtuExceeded, trail);
             icmp_error::too_big(p, nic, mtu).map_or(counted, |()| Verdict::Reply)
         }
     }
