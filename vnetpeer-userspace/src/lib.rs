@@ -7,11 +7,12 @@
 //! [`document`] reads and judges what people write, [`topology`] computes, [`dataplane`] touches the
 //! kernel, [`agent`] ties them together on one host, [`lab`] builds whole deployments in network
 //! namespaces, [`permission`] decides who may do what, [`graph`] draws pictures, [`explanation`] says what codes
-//! mean, and [`cli`] is the command line.
+//! mean, [`doctor`] whether a host has what is needed, and [`cli`] is the command line.
 
 pub mod agent;
 pub mod cli;
 pub mod dataplane;
+pub mod doctor;
 pub mod document;
 pub mod explanation;
 pub mod graph;

@@ -23,5 +23,6 @@ mod permission;
 mod plan;
 mod security;
 mod spoof;
+mod trace;
 mod vm;
 mod watch;

@@ -3,6 +3,7 @@
 mod limit;
 mod permission;
 mod probe;
+mod trace;
 mod watch;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -11,7 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::permission::{AuditQuery, Head, NicQuery, PermissionQuery, PermissionReply};
-pub use self::{limit::LimitStatus, probe::ProbeStatus, watch::*};
+pub use self::{limit::LimitStatus, probe::ProbeStatus, trace::*, watch::*};
 use crate::topology::{
     facts::NetworkFacts,
     model::Direction,

@@ -27,7 +27,7 @@ use crate::permission::access::is_denial;
 use super::api::{
     AgentStatus, ApplyReply, ApplyRequest, AuditQuery, DeploymentView, DropRecord, ErrorReply,
     FlowList, FlowQuery, Head, HeldDocument, LinkMeter, NicDrops, NicQuery, PermissionQuery,
-    PermissionReply, PrepareReply, RuleHits, WatchRequest,
+    PermissionReply, PrepareReply, RuleHits, TraceReply, TraceRequest, WatchRequest,
 };
 
 /// Why an agent gave no answer.
@@ -132,6 +132,11 @@ impl Client {
     /// Flows on the agent's host.
     pub async fn flows(&self, query: &FlowQuery) -> Result<FlowList, ClientError> {
         self.call(Method::POST, "/v1/flows", Some(query)).await
+    }
+
+    /// What the programs of the agent's host make of frames; nothing is sent, counted or kept.
+    pub async fn trace(&self, request: &TraceRequest) -> Result<TraceReply, ClientError> {
+        self.call(Method::POST, "/v1/trace", Some(request)).await
     }
 
     /// How often each rule decided on the agent's host.

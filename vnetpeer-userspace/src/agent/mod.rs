@@ -162,7 +162,7 @@ pub async fn run(settings: &Settings) -> Result<(), AgentError> {
     let (commands, running) = task.spawn();
     let sampler = tokio::spawn(sampler::run(Arc::clone(&meters), settings.meter_interval));
     let metrics = settings.metrics.map(metrics_listener).transpose()?;
-    let sources = server::Context::new(commands, Arc::clone(&meters));
+    let sources = server::Context::new(commands, Arc::clone(&meters), settings.pin_dir.clone());
     let metrics = metrics.map(|it| tokio::spawn(server::serve_metrics(it, sources.clone())));
     let server = tokio::spawn(server::serve(listener, sources, hub, guard));
     ready();

@@ -3,10 +3,11 @@
 mod effective;
 mod guard;
 mod reading;
+mod trace;
 mod usage;
 mod watch;
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, path::PathBuf, sync::Arc};
 
 use axum::{
     Extension, Json, Router,
@@ -40,12 +41,13 @@ pub use guard::Guard;
 pub struct Context {
     commands: mpsc::Sender<Command>,
     meters: Arc<Meters>,
+    bench: Arc<trace::Bench>,
 }
 
 impl Context {
-    /// The task and the meters.
-    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>) -> Self {
-        Self { commands, meters }
+    /// The task, the meters, and where maps are pinned.
+    pub fn new(commands: mpsc::Sender<Command>, meters: Arc<Meters>, pin_dir: PathBuf) -> Self {
+        Self { commands, meters, bench: Arc::new(trace::Bench::new(pin_dir)) }
     }
 }
 
@@ -71,6 +73,7 @@ pub async fn serve(listener: UnixListener, context: Context, hub: Arc<Hub>, guar
         .route("/v1/drops", get(drops))
         .route("/v1/events", get(events))
         .route("/v1/flows", post(flows))
+        .route("/v1/trace", post(trace::trace))
         .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
         .route("/v1/effective-routes", post(effective::routes))

@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod capture;
 mod completions;
+mod doctor;
 mod draft;
 mod effective_nsg;
 mod explain;
@@ -147,7 +148,7 @@ enum Command {
     /// Which security rule allows or denies a packet
     IpFlowVerify(watcher::IpFlowVerify),
     /// Explain what becomes of a packet and of its answer, stage by stage; nothing is sent
-    Trace(trace::Arguments),
+    Trace(trace::TraceArguments),
     /// Whether a NIC reaches an address, in Azure's shape: hops, issues, and how to mend them
     ConnectivityCheck(trace::Arguments),
     /// List the flows that the hosts know, the last used first
@@ -158,6 +159,8 @@ enum Command {
     Capture(capture::Arguments),
     /// Explain a code: what happened, why, and what helps
     Explain(explain::Arguments),
+    /// Look whether hosts have what vnetpeer needs: kernel, rights, MTU, offloads, agents; each finding with its fix
+    Doctor(doctor::Arguments),
     /// Draw a picture of the network: SVG, Mermaid or Graphviz
     Graph(graph::Arguments),
     /// Bytes per peering and direction
@@ -272,6 +275,7 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Flows(arguments) => flows::run(&arguments, global).await,
         Command::Observe(arguments) => observe::run(&arguments, global).await,
         Command::Capture(arguments) => capture::run(&arguments, global).await,
+        Command::Doctor(arguments) => doctor::run(&arguments, global).await,
         Command::Graph(arguments) => graph::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,
         Command::Role(command) => role::run(&command, global).await,

@@ -35,7 +35,7 @@ impl Target {
         if !self.socket.is_empty() {
             return Ok(self.socket.iter().map(Client::new).collect());
         }
-        if self.lab.is_none() && Path::new(DEFAULT_SOCKET).exists() {
+        if !self.is_lab() {
             return Ok(vec![Client::new(DEFAULT_SOCKET)]);
         }
         let lab = lab::open(self.lab.as_deref())
@@ -47,6 +47,11 @@ impl Target {
 }
 
 impl Target {
+    /// Whether the agents are those of a lab.
+    pub(super) fn is_lab(&self) -> bool {
+        self.socket.is_empty() && (self.lab.is_some() || !Path::new(DEFAULT_SOCKET).exists())
+    }
+
     /// The first of the agents: any of them answers for all.
     pub(super) fn first(&self) -> anyhow::Result<Client> {
         self.clients()?.into_iter().next().context("the lab has no agent")

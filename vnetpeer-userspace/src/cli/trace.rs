@@ -1,6 +1,7 @@
 //! `vnetpeer trace` and `vnetpeer connectivity-check`: what becomes of a packet and of its answer, and why.
 
 mod cost;
+mod live;
 
 use std::{
     fmt::Write as _,
@@ -10,8 +11,9 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-use self::cost::Priced;
+use self::{cost::Priced, live::Live};
 use super::{Exit, Global, output, target::Source};
 use crate::{
     simulate::{
@@ -79,12 +81,48 @@ impl From<Carried> for Protocol {
     }
 }
 
-pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
-    let source = Source::open(arguments.file.as_deref(), &global.target).await?;
-    let (trace, _) = find(&source, arguments)?;
-    let priced = Priced::new(trace, &source, arguments.cost.as_deref())?;
-    output::show(global, &priced, |it| format!("{}{}", render(&it.trace), it.text()))?;
-    Ok(exit(&priced.trace))
+/// `vnetpeer trace`.
+#[derive(Args, Debug)]
+pub(super) struct TraceArguments {
+    #[command(flatten)]
+    asked: Arguments,
+    /// Also run the packet through the programs and maps of the hosts' kernels; needs root. Nothing is sent, counted
+    /// or kept
+    #[arg(long, conflicts_with = "file")]
+    live: bool,
+}
+
+/// A trace, and what the hosts say.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    priced: Priced,
+    /// Null unless they were asked.
+    live: Option<Live>,
+}
+
+pub(super) async fn run(arguments: &TraceArguments, global: &Global) -> anyhow::Result<Exit> {
+    let asked = &arguments.asked;
+    let source = Source::open(asked.file.as_deref(), &global.target).await?;
+    let (trace, _) = find(&source, asked)?;
+    let live = if arguments.live {
+        let simulated = simulate::Network::new(&source.topology, &source.state, &source.facts)?;
+        let nic = source.nic(&asked.from)?;
+        let packet = packet(&source, nic, asked)?;
+        Some(live::live(&source, &global.target, &simulated, (nic, &packet), &trace).await?)
+    } else {
+        None
+    };
+    let exit = match &live {
+        Some(live) if !live.agrees() => Exit::Failed,
+        _ => exit(&trace),
+    };
+    let priced = Priced::new(trace, &source, asked.cost.as_deref())?;
+    output::show(global, &Shown { priced, live }, |it| {
+        let live = it.live.as_ref().map_or_else(String::new, Live::text);
+        format!("{}{}{live}", render(&it.priced.trace), it.priced.text())
+    })?;
+    Ok(exit)
 }
 
 pub(super) async fn connectivity_check(

@@ -30,10 +30,10 @@ use super::{
 use crate::topology::facts::DatapathFacts;
 
 /// The programs, built by `cargo xtask build`.
-static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vnetpeer.o"));
+pub(super) static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/vnetpeer.o"));
 
 /// Where bpffs is mounted.
-const BPFFS: &str = "/sys/fs/bpf";
+pub(crate) const BPFFS: &str = "/sys/fs/bpf";
 /// `BPF_FS_MAGIC` in linux/magic.h.
 const BPF_FS_MAGIC: FsType = FsType(0xcafe_4a11);
 
@@ -208,7 +208,7 @@ const NEXT_PROGRAMS: [(&str, u32, &str); 4] = [
 
 /// Puts programs where others continue. The arrays are pinned, so they are replaced one by one under
 /// running programs of the same layout.
-fn link_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+pub(super) fn link_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
     for (array, index, name) in NEXT_PROGRAMS {
         let program = ebpf.program(name).ok_or(LoadError::Missing { name })?;
         let failed = |source| LoadError::Program { name, source: Box::new(source) };
@@ -222,7 +222,7 @@ fn link_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn load_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+pub(super) fn load_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
     for name in TC_PROGRAMS {
         let program = ebpf.program_mut(name).ok_or(LoadError::Missing { name })?;
         let failed = |source| LoadError::Program { name, source: Box::new(source) };
@@ -238,9 +238,12 @@ fn load_programs(ebpf: &mut Ebpf) -> Result<(), LoadError> {
     Ok(())
 }
 
+pub(crate) fn is_bpffs_mounted() -> bool {
+    statfs(BPFFS).is_ok_and(|it| it.filesystem_type() == BPF_FS_MAGIC)
+}
+
 fn mount_bpffs() -> Result<(), LoadError> {
-    let mounted = statfs(BPFFS).is_ok_and(|it| it.filesystem_type() == BPF_FS_MAGIC);
-    if mounted {
+    if is_bpffs_mounted() {
         return Ok(());
     }
     nix::mount::mount(Some("bpf"), BPFFS, Some("bpf"), MsFlags::empty(), None::<&str>)
@@ -248,15 +251,15 @@ fn mount_bpffs() -> Result<(), LoadError> {
 }
 
 /// What a map must look like.
-struct Layout {
-    name: &'static str,
+pub(super) struct Layout {
+    pub(super) name: &'static str,
     kind: MapType,
     key: usize,
     value: usize,
 }
 
 /// Layouts of all maps. Capacities are not compared: the programs ask the kernel.
-const LAYOUTS: &[Layout] = &[
+pub(super) const LAYOUTS: &[Layout] = &[
     array::<NicId>(maps::IFACES),
     array::<abi::Nic>(maps::NICS),
     array::<abi::Vnet>(maps::VNETS),

@@ -65,7 +65,7 @@ pub struct KernelMaps {
 }
 
 /// Takes a map out of the object under its expected type.
-fn take<M: TryFrom<Map, Error = MapError>>(
+pub(super) fn take<M: TryFrom<Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<M, LoadError> {
@@ -265,7 +265,7 @@ fn by<I, V>(id: fn(u32) -> I) -> impl Fn((u32, V)) -> (I, V) {
     move |(index, value)| (id(index), value)
 }
 
-fn failed(what: &'static str, map: &'static str) -> impl Fn(MapError) -> MapOpError {
+pub(super) fn failed(what: &'static str, map: &'static str) -> impl Fn(MapError) -> MapOpError {
     move |source| MapOpError { what, map, source: Box::new(source) }
 }
 

@@ -226,3 +226,15 @@ impl<V: Pod> PerCpuReader<V> {
         Ok(())
     }
 }
+
+/// Whether the kernel's wall clock is synchronized, and by how many microseconds it is off at most.
+pub(super) fn clock_state() -> io::Result<(bool, u64)> {
+    // SAFETY: the struct consists of integers, for which zeros are valid.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `state` is valid for reading and writing; no mode is set, so nothing is changed.
+    if unsafe { libc::adjtimex(&raw mut state) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let is_synchronized = state.status & libc::STA_UNSYNC == 0;
+    Ok((is_synchronized, u64::try_from(state.maxerror).unwrap_or(0)))
+}

@@ -67,6 +67,11 @@ impl Frame {
         Some(())
     }
 
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.memory.get(self.start..).unwrap_or_default()
+    }
+
     fn len(&self) -> usize {
         self.memory.len().saturating_sub(self.start)
     }

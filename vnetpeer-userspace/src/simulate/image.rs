@@ -14,7 +14,7 @@ use vnetpeer_common::{
     types::{Addr, BalancerId, LinkId, NicId, VtepId},
 };
 
-use crate::topology::plan::Op;
+use crate::topology::plan::{Op, RawMaps};
 
 /// An array map: what was never written is zero.
 #[derive(Debug)]
@@ -57,6 +57,18 @@ fn shared<V: Zeroable>() -> Shared<V> {
     Array::new(Arc::new(V::zeroed()))
 }
 
+fn filled<V: Zeroable>(entries: impl Iterator<Item = (u32, V)>) -> Array<V> {
+    let mut array = Array::default();
+    entries.for_each(|(index, value)| array.set(index, value));
+    array
+}
+
+fn filled_shared<V: Zeroable + Copy>(entries: &[(u32, V)]) -> Shared<V> {
+    let mut array = shared();
+    entries.iter().for_each(|(index, value)| array.set(*index, Arc::new(*value)));
+    array
+}
+
 /// What the maps of one host hold.
 #[derive(Debug)]
 pub(super) struct Image {
@@ -84,7 +96,40 @@ pub(super) struct Image {
 impl Image {
     /// The maps after these operations.
     pub(super) fn new(ops: &[Op]) -> Self {
-        let mut image = Self {
+        let mut image = Self::empty();
+        for op in ops {
+            image.execute(op);
+        }
+        image
+    }
+
+    /// The maps as they were read from a kernel.
+    pub(super) fn of(raw: &RawMaps) -> Self {
+        Self {
+            config: raw.config,
+            interfaces: raw.ifaces.iter().copied().collect(),
+            nics: filled(raw.nics.iter().map(|(id, it)| (id.0, *it))),
+            vnets: filled(raw.vnets.iter().map(|(id, it)| (id.0, *it))),
+            routes: filled(raw.routes.iter().map(|(id, it)| (id.0, *it))),
+            trie_v4: filled_shared(&raw.trie_v4),
+            trie_v6: filled_shared(&raw.trie_v6),
+            next_hops: filled(raw.next_hops.iter().copied()),
+            links: filled(raw.links.iter().map(|(id, it)| (id.0, *it))),
+            relations: raw.relations.iter().copied().collect(),
+            balancers: filled(raw.balancers.iter().map(|(id, it)| (id.0, *it))),
+            frontends: raw.frontends.iter().copied().collect(),
+            vteps: filled(raw.vteps.iter().map(|(id, it)| (id.0, *it))),
+            vtep_addresses: raw.vtep_addrs.iter().copied().collect(),
+            addresses: raw.nic_addrs.iter().copied().collect(),
+            filters: filled(raw.filters.iter().copied()),
+            policies: filled(raw.policies.iter().map(|(id, it)| (id.0, *it))),
+            classifiers: filled_shared(&raw.classifiers),
+            rows: filled_shared(&raw.rows),
+        }
+    }
+
+    fn empty() -> Self {
+        Self {
             config: Config::default(),
             interfaces: HashMap::new(),
             nics: Array::default(),
@@ -104,11 +149,7 @@ impl Image {
             policies: Array::default(),
             classifiers: shared(),
             rows: shared(),
-        };
-        for op in ops {
-            image.execute(op);
         }
-        image
     }
 
     fn execute(&mut self, op: &Op) {

@@ -9,6 +9,7 @@
 //! - [`Network`]: the hosts with their maps. It is never changed by packets.
 //! - [`Session`]: sends packets and keeps the flows that they open.
 //! - [`Journey`], [`Exchange`]: which NICs and links a packet passed, and where and why it ended.
+//! - [`HostMaps`]: the same over maps that were read from a kernel.
 //! - [`trace`]: one packet with its answer, explained.
 //! - [`reach`]: who reaches whom by what traffic, and what a change makes of it.
 //!
@@ -18,6 +19,7 @@
 mod facts;
 mod flows;
 mod frame;
+mod host;
 mod image;
 mod journey;
 mod lookup;
@@ -29,10 +31,12 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+pub mod wire;
 
 pub use self::{
+    host::{FrameEnd, HostMaps},
     journey::{Drop, End, Exchange, Hop, Journey},
-    network::{Network, SimulateError},
+    network::{Network, SimulateError, Stop},
     packet::{Packet, Protocol},
     session::Session,
 };

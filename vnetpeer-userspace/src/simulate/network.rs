@@ -72,6 +72,15 @@ pub(super) enum Kind {
     Uplink,
 }
 
+/// Where a packet stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At its destination.
+    Delivered,
+    /// At an uplink or a gateway, by which it leaves.
+    Left,
+}
+
 /// What a packet is to whoever it was handed to.
 pub(super) enum Taken {
     /// It is there.
@@ -161,6 +170,25 @@ impl Network {
         self.nics.get(&id).map(|attached| &attached.id)
     }
 
+    /// The MAC address of the guest behind a NIC.
+    pub fn mac(&self, id: NicId) -> Option<Mac> {
+        self.nics.get(&id).map(|attached| attached.mac)
+    }
+
+    /// The host of a NIC, by its place in the topology.
+    pub fn host_of(&self, id: NicId) -> Option<usize> {
+        self.nics.get(&id).map(|attached| attached.host)
+    }
+
+    /// Whether a packet to an address stops at a NIC that got it; `None`: it is forwarded.
+    pub fn stop(&self, id: NicId, destination: IpAddr) -> Option<Stop> {
+        match self.nics.get(&id)?.kind.take(destination) {
+            Taken::Own => Some(Stop::Delivered),
+            Taken::Outside => Some(Stop::Left),
+            Taken::Foreign => None,
+        }
+    }
+
     pub(super) fn attached(&self, id: NicId) -> Option<&Attached> {
         self.nics.get(&id)
     }
@@ -170,7 +198,7 @@ impl Network {
     }
 
     /// The host with an underlay address.
-    pub(super) fn host_at(&self, address: IpAddr) -> Option<usize> {
+    pub fn host_at(&self, address: IpAddr) -> Option<usize> {
         self.by_underlay.get(&address).copied()
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
@@ -90,7 +90,8 @@ fn serve(runtime: &Runtime, meters: &Arc<Meters>) -> Result<SocketAddr> {
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
     let address = listener.local_addr()?;
     let (commands, _) = mpsc::channel(1);
-    runtime.spawn(serve_metrics(listener, Context::new(commands, Arc::clone(meters))));
+    runtime
+        .spawn(serve_metrics(listener, Context::new(commands, Arc::clone(meters), PathBuf::new())));
     Ok(address)
 }
 
