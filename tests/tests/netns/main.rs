@@ -12,6 +12,7 @@ mod balancer;
 mod bandwidth;
 mod chain;
 mod connectivity;
+mod doctor;
 mod gateway;
 mod interop;
 mod lifecycle;

@@ -82,7 +82,7 @@ async fn many(deployment: &Deployment, to: IpAddr) -> usize {
 }
 
 /// Takes the flags of all links off a host, behind its agent's back.
-fn break_links(deployment: &Deployment, host: &str) {
+pub(crate) fn break_links(deployment: &Deployment, host: &str) {
     let record = deployment.lab.record().hosts.iter().find(|it| it.name == host).expect("a host");
     let pin = record.pins.join(format!("v{ABI_VERSION}/maps/{}", maps::LINKS));
     let map = Map::Array(MapData::from_pin(pin).expect("a pinned map"));

@@ -11,16 +11,16 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 
-use self::pcapng::Writer;
+pub(super) use self::pcapng::Writer;
 use super::{
     Exit, Global,
     observe::about,
     watching::{Bounds, Filter, watch},
 };
-use crate::agent::api::PacketStage;
+use crate::agent::api::{PacketStage, SeenPacket};
 
 /// Unless asked otherwise: whole frames up to Ethernet's usual size with the tunnel's headers.
-const SNAP: u32 = 2_048;
+pub(super) const SNAP: u32 = 2_048;
 /// Unless asked otherwise.
 const COUNT: u64 = 10_000;
 
@@ -70,11 +70,14 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
         duration: arguments.bounds.duration,
     };
     let ready = || eprintln!("capturing; Ctrl-C ends");
-    let totals = watch(&request, &bounds, global, ready, |packet| {
-        writer.packet(packet, &about(packet).join(" "))
-    })
-    .await?;
+    let totals =
+        watch(&request, &bounds, global, ready, |packet| write(&mut writer, packet)).await?;
     writer.finish()?;
     eprintln!("{} captured, {} lost", totals.seen, totals.lost);
     Ok(Exit::Done)
+}
+
+/// Writes a packet with what was decided about it as its comment.
+pub(super) fn write(writer: &mut Writer<impl Write>, packet: &SeenPacket) -> anyhow::Result<()> {
+    writer.packet(packet, &about(packet).join(" "))
 }

@@ -1,5 +1,7 @@
 //! `vnetpeer lab`.
 
+mod captures;
+
 use std::{
     fs,
     os::unix::process::ExitStatusExt as _,
@@ -50,6 +52,9 @@ pub(super) enum Command {
         /// Also write a `JUnit` report to this file
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
+        /// Send what differs once more, and write each of the first ten as pcapng into this folder
+        #[arg(long, value_name = "FOLDER")]
+        captures: Option<PathBuf>,
     },
     /// Build a lab, prove connectivity, show routes and meters, and take it down on Ctrl-C
     Run {
@@ -71,7 +76,9 @@ pub(super) async fn run(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Down { name } => down(name.as_deref(), global).await,
         Command::List => return list(global),
         Command::Exec { nic, command } => return exec(&nic, &command, global),
-        Command::Matrix { junit } => return matrix(junit.as_deref(), global).await,
+        Command::Matrix { junit, captures } => {
+            return matrix(junit.as_deref(), captures.as_deref(), global).await;
+        }
         Command::Run { file, name, once } => return run_lab(file, name, once).await,
     };
     exit(result)
@@ -155,9 +162,16 @@ fn exec(nic: &str, command: &[String], global: &Global) -> anyhow::Result<Exit> 
     }
 }
 
-async fn matrix(junit: Option<&Path>, global: &Global) -> anyhow::Result<Exit> {
+async fn matrix(
+    junit: Option<&Path>,
+    captures: Option<&Path>,
+    global: &Global,
+) -> anyhow::Result<Exit> {
     let lab = lab::open(global.target.lab.as_deref())?;
-    let matrix = lab.matrix().await?;
+    let mut matrix = lab.matrix().await?;
+    if let Some(folder) = captures {
+        captures::write(&lab, &mut matrix, folder, global).await?;
+    }
     if let Some(file) = junit {
         let report = matrix.junit().context("write the report")?;
         fs::write(file, report).with_context(|| format!("cannot write {}", file.display()))?;

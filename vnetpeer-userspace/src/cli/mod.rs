@@ -150,7 +150,7 @@ enum Command {
     /// Explain what becomes of a packet and of its answer, stage by stage; nothing is sent
     Trace(trace::TraceArguments),
     /// Whether a NIC reaches an address, in Azure's shape: hops, issues, and how to mend them
-    ConnectivityCheck(trace::Arguments),
+    ConnectivityCheck(trace::CheckArguments),
     /// List the flows that the hosts know, the last used first
     Flows(flows::Arguments),
     /// Show drops and new flows live, with rule, route, peering and NIC

@@ -1,6 +1,7 @@
 //! `vnetpeer trace` and `vnetpeer connectivity-check`: what becomes of a packet and of its answer, and why.
 
 mod cost;
+mod latency;
 mod live;
 
 use std::{
@@ -125,14 +126,34 @@ pub(super) async fn run(arguments: &TraceArguments, global: &Global) -> anyhow::
     Ok(exit)
 }
 
+/// `vnetpeer connectivity-check`.
+#[derive(Args, Debug)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    asked: Arguments,
+    /// Real probes that are sent between guests of a lab; nothing is sent with --file and between real hosts
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u16).range(0..=100))]
+    probes: u16,
+}
+
 pub(super) async fn connectivity_check(
-    arguments: &Arguments,
+    arguments: &CheckArguments,
     global: &Global,
 ) -> anyhow::Result<Exit> {
-    let source = Source::open(arguments.file.as_deref(), &global.target).await?;
-    let (trace, check) = find(&source, arguments)?;
+    let asked = &arguments.asked;
+    let source = Source::open(asked.file.as_deref(), &global.target).await?;
+    let (trace, mut check) = find(&source, asked)?;
+    if asked.file.is_none() && arguments.probes != 0 {
+        let packet = packet(&source, source.nic(&asked.from)?, asked)?;
+        check =
+            latency::measure(&source, global, (&trace, &packet), check, arguments.probes).await?;
+    }
     output::show(global, &check, render_check)?;
-    Ok(exit(&trace))
+    Ok(match check.connection_status {
+        status if status == trace.verdict => exit(&trace),
+        Verdict::Disconnected => Exit::Unreachable,
+        _ => Exit::Failed,
+    })
 }
 
 fn exit(trace: &Trace) -> Exit {
@@ -240,9 +261,8 @@ fn render_check(check: &Check) -> String {
     });
     text.push_str(&output::table(["hop", "type", "resource", "address", "issues"], hops));
     text.push('\n');
-    if check.connection_status != Verdict::Disconnected {
-        text.push_str("\nno real probes were sent\n");
-    }
+    text.push('\n');
+    text.push_str(&latency::text(check));
     let issues = check.hops.iter().flat_map(|hop| &hop.issues).map(|it| &it.finding);
     render_findings(&mut text, issues.map(|it| (it.code, it.message.as_str(), it.fix)));
     text

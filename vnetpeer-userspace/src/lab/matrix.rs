@@ -6,6 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     net::IpAddr,
+    path::PathBuf,
 };
 
 use serde::Serialize;
@@ -57,6 +58,8 @@ pub struct Cell {
     pub seen: Option<String>,
     /// NICs that received the request and should not have.
     pub leaked_to: Vec<String>,
+    /// What it looks like on its way, if it differs and captures were asked for.
+    pub capture: Option<PathBuf>,
 }
 
 impl Cell {
@@ -88,6 +91,9 @@ impl Cell {
         if !self.leaked_to.is_empty() {
             let _ = write!(text, "; leaked to {}", self.leaked_to.join(", "));
         }
+        if let Some(capture) = &self.capture {
+            let _ = write!(text, "; see {}", capture.display());
+        }
         text
     }
 
@@ -111,14 +117,7 @@ pub(super) async fn measure(
     runner: Runner<'_>,
 ) -> Result<Matrix, LabError> {
     let paths = Paths::new(topology, state)?;
-    let nics = topology.nics.iter().zip(namespaces).enumerate();
-    let guests: Vec<Guest> = nics
-        .map(|(index, (nic, namespace))| Guest {
-            nic: NicIndex(index),
-            namespace: (*namespace).to_owned(),
-            addresses: nic.addresses.clone(),
-        })
-        .collect();
+    let guests = guests(topology, namespaces);
     let services = services(topology);
     let mut probes = Vec::new();
     let mut expectations = Vec::new();
@@ -150,6 +149,40 @@ pub(super) async fn measure(
     Ok(Matrix { cells: cells.collect(), nics: names })
 }
 
+/// Sends the probes of some cells once more, all at once.
+pub(super) async fn again(
+    topology: &Topology,
+    namespaces: &[&str],
+    cells: &[Cell],
+    runner: Runner<'_>,
+) -> Result<(), LabError> {
+    let (guests, names) = (guests(topology, namespaces), names(topology));
+    let probes = cells.iter().filter_map(|cell| {
+        let from = guests.get(names.iter().position(|name| *name == cell.from)?)?;
+        let is_same_family = |it: &&IpAddr| it.is_ipv4() == cell.address.is_ipv4();
+        Some(Probe {
+            from: from.nic,
+            source: *from.addresses.iter().find(is_same_family)?,
+            destination: cell.address,
+            protocol: cell.protocol,
+            port: cell.port,
+            should_answer: cell.expected.is_some(),
+        })
+    });
+    let probes: Vec<Probe> = probes.collect();
+    probe::run(&guests, &probes, runner).await.map(drop)
+}
+
+fn guests(topology: &Topology, namespaces: &[&str]) -> Vec<Guest> {
+    let nics = topology.nics.iter().zip(namespaces).enumerate();
+    nics.map(|(index, (nic, namespace))| Guest {
+        nic: NicIndex(index),
+        namespace: (*namespace).to_owned(),
+        addresses: nic.addresses.clone(),
+    })
+    .collect()
+}
+
 fn pairs(guests: &[Guest]) -> impl Iterator<Item = (&Guest, &Guest)> {
     let pairs = guests.iter().flat_map(|from| guests.iter().map(move |to| (from, to)));
     pairs.filter(|(from, to)| from.nic != to.nic)
@@ -167,6 +200,7 @@ fn cell(names: &[String], probe: &Probe, to: NicIndex, expected: Expectation, se
         expected: expected.answering().map(name),
         seen: seen.answered_by.map(name),
         leaked_to: strayed.copied().map(name).collect(),
+        capture: None,
     }
 }
 
@@ -303,6 +337,7 @@ mod tests {
             expected: expected.map(str::to_owned),
             seen: seen.map(str::to_owned),
             leaked_to: Vec::new(),
+            capture: None,
         }
     }
 

@@ -262,10 +262,18 @@ impl Lab {
     /// [`Self::matrix`] after a document with the same NICs was applied.
     pub async fn matrix_for(&self, topology: &Topology) -> Result<Matrix, LabError> {
         let state = advance(&State::default(), topology)?;
-        let namespaces: Vec<&str> =
-            self.record.nics.iter().map(|nic| nic.namespace.as_str()).collect();
         let runner = Runner { id: &self.record.id };
-        matrix::measure(topology, &state, &namespaces, runner).await
+        matrix::measure(topology, &state, &self.nic_namespaces(), runner).await
+    }
+
+    /// Sends the probes of some cells of a matrix once more.
+    pub async fn try_again(&self, cells: &[matrix::Cell]) -> Result<(), LabError> {
+        let runner = Runner { id: &self.record.id };
+        matrix::again(&self.topology, &self.nic_namespaces(), cells, runner).await
+    }
+
+    fn nic_namespaces(&self) -> Vec<&str> {
+        self.record.nics.iter().map(|nic| nic.namespace.as_str()).collect()
     }
 
     fn host(&self, name: &str) -> Result<&HostRecord, LabError> {

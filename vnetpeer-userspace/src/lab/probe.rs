@@ -7,6 +7,7 @@
 //! was opened in, so one process serves all of them.
 
 mod icmp;
+pub mod latency;
 mod sockets;
 mod tasks;
 

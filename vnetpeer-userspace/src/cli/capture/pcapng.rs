@@ -26,13 +26,13 @@ const IP_AT: usize = 14;
 const TYPE_AT: usize = 12;
 
 /// Writes a capture. Every stage of every host is an interface.
-pub(super) struct Writer<W: Write> {
+pub(in crate::cli) struct Writer<W: Write> {
     out: W,
     interfaces: BTreeMap<(String, PacketStage), u32>,
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn new(out: W) -> anyhow::Result<Self> {
+    pub(in crate::cli) fn new(out: W) -> anyhow::Result<Self> {
         let mut writer = Self { out, interfaces: BTreeMap::new() };
         let mut body = Vec::new();
         body.extend(BYTE_ORDER.to_le_bytes());
@@ -46,7 +46,11 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a packet that came with bytes of its frame, once for each of its stages.
-    pub(super) fn packet(&mut self, packet: &SeenPacket, comment: &str) -> anyhow::Result<()> {
+    pub(in crate::cli) fn packet(
+        &mut self,
+        packet: &SeenPacket,
+        comment: &str,
+    ) -> anyhow::Result<()> {
         let time: Timestamp = packet.time.parse().context("the time of a packet")?;
         let time = u64::try_from(time.as_microsecond()).unwrap_or_default().to_be_bytes();
         let [high, low] = [time.first_chunk::<4>(), time.last_chunk::<4>()]
@@ -73,7 +77,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> anyhow::Result<()> {
+    pub(in crate::cli) fn finish(mut self) -> anyhow::Result<()> {
         self.out.flush().context("cannot write the capture")
     }
 

@@ -93,8 +93,9 @@ impl LiveWay {
             let message = format!("by the document there is no {name}, by the kernels there is");
             return Some(Disagreement { host: None, message });
         };
-        let nics: Vec<&str> =
-            way.hops.iter().filter_map(|hop| Some(hop.to.as_ref()?.as_str())).collect();
+        // The hop on which it is dropped names the NIC that it was for.
+        let passed = way.hops.iter().filter(|hop| hop.stages.iter().all(|it| it.code.is_none()));
+        let nics: Vec<&str> = passed.filter_map(|hop| Some(hop.to.as_ref()?.as_str())).collect();
         let end = &way.end;
         let at = end.network_interface.as_ref().map(|id| id.as_str());
         if self.code == end.code

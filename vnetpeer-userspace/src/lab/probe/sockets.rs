@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
 };
 
 use nix::sys::{
@@ -33,8 +33,17 @@ fn open<T: Send>(
     what: &'static str,
     action: impl FnOnce() -> io::Result<T> + Send,
 ) -> Result<T, LabError> {
-    let failed = |source| LabError::Socket { what, namespace: guest.namespace.clone(), source };
-    netns::within(&guest.namespace, action)?.map_err(failed)
+    open_in(&guest.namespace, what, action)
+}
+
+/// The same, by the namespace's name.
+pub(super) fn open_in<T: Send>(
+    namespace: &str,
+    what: &'static str,
+    action: impl FnOnce() -> io::Result<T> + Send,
+) -> Result<T, LabError> {
+    let failed = |source| LabError::Socket { what, namespace: namespace.to_owned(), source };
+    netns::within(namespace, action)?.map_err(failed)
 }
 
 /// Turns a socket into one that tasks can wait for; this needs the runtime, opening it does not.
@@ -44,7 +53,17 @@ fn register<S, T>(
     socket: S,
     convert: impl FnOnce(S) -> io::Result<T>,
 ) -> Result<T, LabError> {
-    let failed = |source| LabError::Socket { what, namespace: guest.namespace.clone(), source };
+    register_in(&guest.namespace, what, socket, convert)
+}
+
+/// The same, by the namespace's name.
+pub(super) fn register_in<S, T>(
+    namespace: &str,
+    what: &'static str,
+    socket: S,
+    convert: impl FnOnce(S) -> io::Result<T>,
+) -> Result<T, LabError> {
+    let failed = |source| LabError::Socket { what, namespace: namespace.to_owned(), source };
     convert(socket).map_err(failed)
 }
 
@@ -93,7 +112,9 @@ pub(super) fn ask(
 ) -> Result<(), LabError> {
     let of = |protocol| probes.iter().filter(move |(_, probe)| probe.protocol == protocol);
     let sockets = open(guest, "TCP client", || {
-        of(Protocol::Tcp).map(|(number, probe)| Ok((*number, *probe, stream(probe)?))).collect()
+        of(Protocol::Tcp)
+            .map(|(number, probe)| Ok((*number, *probe, stream_from(probe.source)?)))
+            .collect()
     })?;
     let sockets: Vec<(u32, Probe, TcpSocket)> = sockets;
     for (number, probe, socket) in sockets {
@@ -132,27 +153,27 @@ fn families(guest: &Guest) -> impl Iterator<Item = bool> {
     [true, false].into_iter().filter(move |is_v4| has(*is_v4))
 }
 
-fn listener(address: &SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn listener(address: &SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-fn datagram(address: &SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn datagram(address: &SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-fn stream(probe: &Probe) -> io::Result<TcpSocket> {
-    let socket = if probe.source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.bind(SocketAddr::new(probe.source, 0))?;
+pub(super) fn stream_from(source: IpAddr) -> io::Result<TcpSocket> {
+    let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind(SocketAddr::new(source, 0))?;
     Ok(socket)
 }
 
 /// A raw socket behaves like a UDP socket whose ports mean nothing. It is not bound: any address of
 /// the NIC is as good a source as another.
-fn raw(is_v4: bool) -> io::Result<UdpSocket> {
+pub(super) fn raw(is_v4: bool) -> io::Result<UdpSocket> {
     let (family, protocol) = if is_v4 {
         (AddressFamily::Inet, SockProtocol::Icmp)
     } else {

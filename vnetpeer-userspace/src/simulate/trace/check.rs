@@ -1,5 +1,7 @@
 //! A trace in the shape of Azure's `connectivityCheck` (AZ §9).
 
+use std::time::Duration;
+
 use serde::Serialize;
 use vnetpeer_common::reason::DropReason;
 
@@ -51,7 +53,7 @@ pub struct FoundView {
 }
 
 /// One stop of the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckHop {
     /// `Source`, `VirtualAppliance`, `VnetLocal` or `Internet`.
@@ -67,8 +69,52 @@ pub struct CheckHop {
     pub next_hop_ids: Vec<String>,
     /// The stops before it.
     pub previous_hop_ids: Vec<String>,
+    /// The ways to the stops behind it.
+    pub links: Vec<CheckLink>,
     /// What is wrong there.
     pub issues: Vec<Issue>,
+}
+
+/// From one stop to the next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckLink {
+    /// The stop behind it.
+    pub next_hop_id: String,
+    /// `VirtualNetwork` or `Internet`.
+    pub link_type: &'static str,
+    /// What was measured.
+    pub properties: RoundTrip,
+}
+
+/// Milliseconds from the source to a stop and back; null where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundTrip {
+    /// The fastest.
+    pub round_trip_time_min: Option<f64>,
+    /// All of them together.
+    pub round_trip_time_avg: Option<f64>,
+    /// The slowest.
+    pub round_trip_time_max: Option<f64>,
+}
+
+impl RoundTrip {
+    /// Of the probes that were answered.
+    pub fn of(times: &[Option<Duration>]) -> Self {
+        let answered: Vec<f64> =
+            times.iter().flatten().map(|it| it.as_secs_f64() * 1_000.0).collect();
+        let count = u32::try_from(answered.len()).map_or(0.0, f64::from);
+        Self {
+            round_trip_time_min: answered.iter().copied().reduce(f64::min),
+            round_trip_time_avg: answered
+                .iter()
+                .copied()
+                .reduce(|a, b| a + b)
+                .map(|sum| sum / count),
+            round_trip_time_max: answered.iter().copied().reduce(f64::max),
+        }
+    }
 }
 
 /// Azure's answer to `connectivityCheck`.
@@ -79,7 +125,7 @@ pub struct Check {
     pub hops: Vec<CheckHop>,
     /// Whether it is answered.
     pub connection_status: Verdict,
-    /// Of real probes that were answered; null, as none is sent.
+    /// Of real probes that were answered; null if there were none.
     pub avg_latency_in_ms: Option<f64>,
     /// The fastest.
     pub min_latency_in_ms: Option<f64>,
@@ -91,6 +137,54 @@ pub struct Check {
     pub probes_failed: u32,
     /// Ours: one sentence.
     pub summary: String,
+}
+
+impl Check {
+    /// Takes over what real probes of the whole way took, and what those to the stops between did, by their place.
+    #[must_use]
+    pub fn measured(mut self, times: &[Option<Duration>], between: &[(usize, RoundTrip)]) -> Self {
+        let whole = RoundTrip::of(times);
+        let count = |is: fn(&Option<Duration>) -> bool| {
+            u32::try_from(times.iter().filter(|it| is(it)).count()).unwrap_or(u32::MAX)
+        };
+        self.probes_failed = count(Option::is_none);
+        self.probes_sent = self.probes_failed + count(Option::is_some);
+        self.min_latency_in_ms = whole.round_trip_time_min;
+        self.avg_latency_in_ms = whole.round_trip_time_avg;
+        self.max_latency_in_ms = whole.round_trip_time_max;
+        let last = self.hops.len().saturating_sub(1);
+        for (place, round_trip) in between.iter().copied().chain([(last, whole)]) {
+            let before = place.checked_sub(1).and_then(|it| self.hops.get_mut(it));
+            for link in before.into_iter().flat_map(|hop| &mut hop.links) {
+                link.properties = round_trip;
+            }
+        }
+        self.contradict(whole.round_trip_time_avg.is_some());
+        self
+    }
+
+    /// What probes show counts more than what was computed.
+    fn contradict(&mut self, is_answered: bool) {
+        let (finding, message, status) = match (self.connection_status, is_answered) {
+            (Verdict::Connected | Verdict::Degraded, false) if self.probes_sent != 0 => (
+                Finding::GuestNotListening,
+                "the tables let the packets and their answers pass, and no probe was answered",
+                Verdict::Disconnected,
+            ),
+            (Verdict::Disconnected, true) => (
+                Finding::TraceDisagreement,
+                "probes are answered, and by the tables they should not be",
+                Verdict::Degraded,
+            ),
+            _ => return,
+        };
+        self.connection_status = status;
+        let object = self.hops.last().map(|hop| hop.resource_id.clone());
+        let found = Found::new(finding.explanation(), object, message);
+        if let Some(hop) = self.hops.last_mut() {
+            hop.issues.push(Issue::from(&found));
+        }
+    }
 }
 
 /// The static answer: what the tables say, without a probe.
@@ -121,6 +215,7 @@ fn hops(tracer: &Tracer<'_>, trace: &Trace) -> Vec<CheckHop> {
     let last = stops.len().saturating_sub(1);
     let arrives = way.end.code == "Delivered";
     let number = |index: usize| (index + 1).to_string();
+    let is_nic = |id: &ResourceId| tracer.by_id.contains_key(id);
     let is_v4 = trace.packet.destination_address.is_ipv4();
     stops
         .iter()
@@ -140,10 +235,25 @@ fn hops(tracer: &Tracer<'_>, trace: &Trace) -> Vec<CheckHop> {
                 resource_id: (*id).clone(),
                 next_hop_ids: (index < last).then(|| number(index + 1)).into_iter().collect(),
                 previous_hop_ids: index.checked_sub(1).map(number).into_iter().collect(),
+                links: link(&stops, index, &is_nic),
                 issues: Vec::new(),
             }
         })
         .collect()
+}
+
+/// The way to the next stop, if there is one.
+fn link(
+    stops: &[&ResourceId],
+    index: usize,
+    is_nic: &impl Fn(&ResourceId) -> bool,
+) -> Vec<CheckLink> {
+    let next = stops.get(index + 1).map(|next| CheckLink {
+        next_hop_id: (index + 2).to_string(),
+        link_type: if is_nic(next) { "VirtualNetwork" } else { "Internet" },
+        properties: RoundTrip::default(),
+    });
+    next.into_iter().collect()
 }
 
 impl From<&Found> for Issue {

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use vnetpeer_common::types::{LinkId, NicId, RuleId};
 
 pub use self::{
-    check::{Check, CheckHop, Issue, check},
+    check::{Check, CheckHop, CheckLink, Issue, RoundTrip, check},
     route::{LostRoute, RouteStage, RouteView},
     view::{
         Billed, Found, PacketView, Severity, Stage, StageName, Trace, TraceEnd, TraceHop, TraceWay,
