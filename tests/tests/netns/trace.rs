@@ -104,7 +104,7 @@ async fn a_live_trace_is_what_happens_and_leaves_nothing() {
     check(&deployment, "red1 blue2", 0, "Delivered");
     check(&deployment, "red2 blue1 --protocol icmp", 0, "Delivered");
     check(&deployment, "red1 blue2 --port 80", 3, "InboundRuleDenied");
-    for (to, code) in [("10.99.1.5", "RouteNone"), ("fd00:99::5", "RouteNone")] {
+    for (to, code) in [("10.99.1.5", "RouteNone"), ("fd00:99::5", "InternetUnavailable")] {
         let (answer, status) = trace(&deployment, &format!("red2 {to}"));
         let live = &answer["live"];
         assert_eq!((status, live["request"]["code"].as_str()), (4, Some(code)), "{live:#}");
