@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Maps that packets change, and those that a test run needs otherwise than packets do.
-const OWN: [&str; 17] = [
+const OWN: [&str; 19] = [
     maps::IFACES,
     maps::RULE_HITS,
     maps::FLOWS_V4,
@@ -37,6 +37,8 @@ const OWN: [&str; 17] = [
     maps::FLOWS_ENDED,
     maps::CACHE_V4,
     maps::CACHE_V6,
+    maps::CACHE_TAGS_V4,
+    maps::CACHE_TAGS_V6,
     maps::FRAGMENTS,
     maps::TURNS,
     maps::METERS,
@@ -121,6 +123,8 @@ impl Live {
             .map_max_entries(maps::FLOWS_V6, FLOWS)
             .map_max_entries(maps::CACHE_V4, CACHE)
             .map_max_entries(maps::CACHE_V6, CACHE)
+            .map_max_entries(maps::CACHE_TAGS_V4, CACHE)
+            .map_max_entries(maps::CACHE_TAGS_V6, CACHE)
             .map_max_entries(maps::EVENTS, EVENTS);
         let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::from(Box::new(error)))?;
         load_programs(&mut ebpf)?;
