@@ -15,7 +15,7 @@ use vnetpeer_userspace::{
     dataplane::Dataplane,
     topology::{
         compile::compile,
-        facts::{Delivery, Hook, HostFacts, InterfaceFacts, VtepFacts},
+        facts::{DatapathFacts, Delivery, Hook, HostFacts, InterfaceFacts, VtepFacts},
         model::{Topology, common_underlay},
         plan::{Observed, Op, plan},
         state::{State, advance, group_link_ids},
@@ -86,7 +86,7 @@ impl Host {
 
     fn fill(&self) -> Result<Dataplane, Box<dyn std::error::Error>> {
         let mut dataplane = Dataplane::open(&self.pins)?;
-        let facts = facts(&self.topology, &dataplane);
+        let facts = facts(&self.topology, dataplane.facts);
         let desired = compile(&self.topology, &self.state, HOST, &facts)?;
         let observed = Observed::empty(dataplane.maps.capacities());
         for op in plan(&desired, &observed)?.ops {
@@ -219,7 +219,7 @@ fn read(frame: &[u8]) -> Option<Passed> {
 }
 
 /// What the agent would find on the host: every interface that the document names, and every other host.
-pub fn facts(topology: &Topology, dataplane: &Dataplane) -> HostFacts {
+pub fn facts(topology: &Topology, datapath: DatapathFacts) -> HostFacts {
     let interface = |number: u32| InterfaceFacts {
         ifindex: 1_000 + number,
         mtu_bytes: 1_500,
@@ -247,7 +247,7 @@ pub fn facts(topology: &Topology, dataplane: &Dataplane) -> HostFacts {
     HostFacts {
         interfaces: local.zip(0..).map(|(nic, n)| (nic.interface.clone(), interface(n))).collect(),
         vteps: ways.collect(),
-        datapath: dataplane.facts,
+        datapath,
         ..HostFacts::default()
     }
 }

@@ -1,21 +1,19 @@
 //! Names to ARM ids and back: defaults for what a small document leaves out, Azure's naming rules,
 //! and references by name, by `parent/child` or by whole id.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
-};
+use std::{borrow::Cow, sync::OnceLock};
+
+use hashbrown::{HashMap, HashTable};
 
 use super::{
     code::Code,
     decode::Spanned,
     problem::{Finding, Findings},
-    scalar::SubscriptionId,
     source::Span,
     suggest::closest,
     types::{Deployment, Resource},
 };
-use crate::topology::model::ResourceId;
+use crate::topology::model::{ResourceId, folded_hash};
 
 /// The subscription of resources where nothing names one.
 pub const DEFAULT_SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
@@ -61,8 +59,23 @@ impl Defaults {
 pub(super) struct Header<'d> {
     pub(super) id: Option<&'d Spanned<String>>,
     pub(super) name: Option<&'d Spanned<String>>,
-    pub(super) subscription: Option<&'d Spanned<SubscriptionId>>,
+    pub(super) subscription: Option<&'d str>,
     pub(super) resource_group: Option<&'d Spanned<String>>,
+    pub(super) known: Option<&'d KnownId>,
+}
+
+/// The id that follows from a resource's name, once it was made. Most resources of a document were in the
+/// one before, and copies of one id are compared in no time.
+#[derive(Debug, Default)]
+pub(super) struct KnownId(OnceLock<ResourceId>);
+
+impl KnownId {
+    /// The id, if it has these parts.
+    fn get(&self, parts: &[&str]) -> Option<ResourceId> {
+        let id = self.0.get()?;
+        let rest = parts.iter().try_fold(id.as_str(), |rest, part| rest.strip_prefix(part))?;
+        rest.is_empty().then(|| id.clone())
+    }
 }
 
 impl<P> Resource<P> {
@@ -70,8 +83,9 @@ impl<P> Resource<P> {
         Header {
             id: self.id.as_ref(),
             name: self.name.as_ref(),
-            subscription: self.subscription.as_ref(),
+            subscription: self.subscription.as_ref().map(|it| it.value.0.as_str()),
             resource_group: self.resource_group.as_ref(),
+            known: Some(&self.known_id),
         }
     }
 }
@@ -85,8 +99,13 @@ pub(super) struct Named {
 
 impl Named {
     /// The subscription, in lower case.
-    pub(super) fn subscription(&self) -> String {
-        self.written_subscription().to_ascii_lowercase()
+    pub(super) fn subscription(&self) -> Cow<'_, str> {
+        let written = self.written_subscription();
+        if written.bytes().any(|it| it.is_ascii_uppercase()) {
+            Cow::Owned(written.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(written)
+        }
     }
 
     /// The subscription in whatever case it was written.
@@ -133,17 +152,17 @@ impl<'i> IdParts<'i> {
 /// Builds the id of a top-level resource.
 pub(super) fn arm_id(subscription: &str, group: &str, kind: &str, name: &str) -> ResourceId {
     let (group, name) = (segment(group), segment(name));
-    let parts = [
-        "/subscriptions/",
-        subscription,
-        "/resourceGroups/",
-        group.as_ref(),
-        "/providers/Microsoft.Network/",
-        kind,
-        "/",
-        name.as_ref(),
-    ];
-    ResourceId::new(parts.concat())
+    ResourceId::new(id_parts(subscription, &group, kind, &name).concat())
+}
+
+const fn id_parts<'a>(
+    subscription: &'a str,
+    group: &'a str,
+    kind: &'a str,
+    name: &'a str,
+) -> [&'a str; 8] {
+    let provider = "/providers/Microsoft.Network/";
+    ["/subscriptions/", subscription, "/resourceGroups/", group, provider, kind, "/", name]
 }
 
 /// A name as a segment of an id. One with a `/` was reported; it must not change the id's shape.
@@ -162,11 +181,20 @@ pub(super) fn resource_id(
     if let Some(id) = header.id {
         return explicit_id(kind, id, header, findings);
     }
-    let name = header.name?;
-    check_name(&name.value, name.span, findings);
-    let subscription = header.subscription.map_or(&defaults.subscription, |it| &it.value.0);
+    let Spanned { value: name, span } = header.name?;
+    let subscription = header.subscription.unwrap_or(&defaults.subscription);
     let group = header.resource_group.map_or(&defaults.resource_group, |it| &it.value);
-    Some(Named { id: arm_id(subscription, group, kind, &name.value), span: name.span })
+    let known = header.known.and_then(|it| it.get(&id_parts(subscription, group, kind, name)));
+    let id = known.unwrap_or_else(|| {
+        check_name(name, *span, findings);
+        let id = arm_id(subscription, group, kind, name);
+        // A name with an error is judged again.
+        if let Some(known) = header.known.filter(|_| is_name(name)) {
+            drop(known.0.set(id.clone()));
+        }
+        id
+    });
+    Some(Named { id, span: *span })
 }
 
 pub(super) fn explicit_id(
@@ -220,12 +248,17 @@ pub(super) fn singular(kind: &str) -> &str {
 }
 
 /// Azure's naming rule for network resources.
+fn is_name(name: &str) -> bool {
+    let word = |c: &u8| c.is_ascii_alphanumeric() || *c == b'_';
+    let starts = name.bytes().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let ends = name.bytes().next_back().is_some_and(|c| word(&c));
+    let body = name.bytes().all(|c| word(&c) || c == b'.' || c == b'-');
+    starts && ends && body && name.len() <= NAME_CHARS_MAX
+}
+
+/// Reports a name against that rule.
 pub(super) fn check_name(name: &str, span: Span, findings: &mut Findings) {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let starts = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    let ends = name.chars().next_back().is_some_and(word);
-    let body = name.chars().all(|c| word(c) || c == '.' || c == '-');
-    if starts && ends && body && name.chars().count() <= NAME_CHARS_MAX {
+    if is_name(name) {
         return;
     }
     let message = format!("the resource name `{name}` is invalid");
@@ -259,13 +292,21 @@ pub(super) struct Registry {
     incomplete: bool,
     entries: Vec<Named>,
     by_id: HashMap<ResourceId, usize>,
-    /// The first resource of a name, and the others.
-    by_name: HashMap<String, (usize, Vec<usize>)>,
+    by_name: HashTable<ShortName>,
+}
+
+/// A name by which a resource may be meant: so many of the names in its id, from the last one on.
+#[derive(Debug)]
+struct ShortName {
+    names: usize,
+    /// The first resource of that name, and the others.
+    first: usize,
+    others: Vec<usize>,
 }
 
 impl Registry {
     pub(super) fn new(kind: &'static str, incomplete: bool) -> Self {
-        let (by_id, by_name) = (HashMap::new(), HashMap::new());
+        let (by_id, by_name) = (HashMap::new(), HashTable::new());
         Self { kind, incomplete, entries: Vec::new(), by_id, by_name }
     }
 
@@ -298,12 +339,26 @@ impl Registry {
             return;
         }
         self.by_id.insert(named.id.clone(), index);
-        for mut name in short_names(self.kind, &named.id) {
-            name.make_ascii_lowercase();
-            match self.by_name.entry(name) {
-                Entry::Vacant(entry) => drop(entry.insert((index, Vec::new()))),
-                Entry::Occupied(mut entry) => entry.get_mut().1.push(index),
-            }
+        let depth = 1 + self.kind.matches('/').count();
+        self.add_name(index, 1);
+        if depth > 1 {
+            self.add_name(index, depth);
+        }
+    }
+
+    /// Lets the resource be found by so many of the names in its id.
+    fn add_name(&mut self, index: usize, names: usize) {
+        let Self { entries, by_name, .. } = self;
+        let text = |index: usize| entries.get(index).map_or("", |it| it.id.as_str());
+        let own = || last_names(text(index), names);
+        let hash = hash_names(own());
+        let same = |it: &ShortName| are_alike(last_names(text(it.first), it.names), own());
+        if let Some(known) = by_name.find_mut(hash, same) {
+            known.others.push(index);
+        } else {
+            let hash_of = |it: &ShortName| hash_names(last_names(text(it.first), it.names));
+            let name = ShortName { names, first: index, others: Vec::new() };
+            by_name.insert_unique(hash, name, hash_of);
         }
     }
 
@@ -325,14 +380,23 @@ impl Registry {
             let found = self.by_id.get(&ResourceId::new(reference.as_str())).copied();
             return found.or_else(|| self.unknown(reference, span, code, findings));
         }
-        match self.by_name.get(&reference.to_ascii_lowercase()) {
-            Some((index, others)) if others.is_empty() => Some(*index),
+        match self.named(reference) {
+            Some(ShortName { first, others, .. }) if others.is_empty() => Some(*first),
             None => self.unknown(reference, span, code, findings),
-            Some((first, others)) => {
+            Some(ShortName { first, others, .. }) => {
                 findings.push(self.ambiguous(reference, span, *first, others));
                 None
             }
         }
+    }
+
+    /// The resources of a name.
+    fn named(&self, name: &str) -> Option<&ShortName> {
+        let names = || name.rsplit('/');
+        self.by_name.find(hash_names(names()), |it| {
+            let named = self.entries.get(it.first);
+            named.is_some_and(|found| are_alike(last_names(found.id.as_str(), it.names), names()))
+        })
     }
 
     /// Whether `id` is the whole id of a resource of this type that the document does not have.
@@ -386,4 +450,28 @@ fn short_names(kind: &str, id: &ResourceId) -> impl Iterator<Item = String> {
     let parts = is_child.then(|| IdParts::parse(id.as_str())).flatten();
     let whole = parts.filter(|it| it.names.len() > 1).map(|it| it.names.join("/"));
     whole.into_iter().chain([id.name().to_owned()])
+}
+
+/// So many of the names in an id, the last one first.
+fn last_names(id: &str, count: usize) -> impl Iterator<Item = &str> {
+    id.rsplit('/').step_by(2).take(count)
+}
+
+/// The same for names that differ only in case.
+fn hash_names<'n>(names: impl Iterator<Item = &'n str>) -> u64 {
+    names.fold(0, |hash: u64, name| hash.rotate_left(1) ^ folded_hash(name.as_bytes()))
+}
+
+/// Whether names differ only in case.
+fn are_alike<'n>(
+    mut one: impl Iterator<Item = &'n str>,
+    mut other: impl Iterator<Item = &'n str>,
+) -> bool {
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one.eq_ignore_ascii_case(other) => {}
+            _ => return false,
+        }
+    }
 }

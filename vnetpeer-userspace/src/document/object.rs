@@ -48,7 +48,8 @@ fn alternatives(group: &OneOf) -> Value {
 }
 
 /// Declares an object of the document: every property is optional in the struct, because decoding
-/// goes on without what cannot be decoded; `(required)` ones are reported when they are missing.
+/// goes on without what cannot be decoded; `(required)` ones are reported when they are missing. What is
+/// `kept` is no property: it is found out about the object, and known as long as the object is.
 macro_rules! object {
     (
         $(#[$meta:meta])*
@@ -58,6 +59,7 @@ macro_rules! object {
                 $field:ident as $property:literal $(($required:ident))?: $type:ty,
             )*
         }
+        $(kept: $kept:ident: $kept_type:ty,)?
         $(not_supported: [$($not_supported:literal),* $(,)?])?
         $(read_only: [$($read_only:literal),* $(,)?])?
         $(
@@ -75,6 +77,10 @@ macro_rules! object {
                 #[schemars(rename = $property $(, $required)?)]
                 pub(in crate::document) $field: Option<$type>,
             )*
+            $(
+                #[schemars(skip)]
+                pub(in crate::document) $kept: $kept_type,
+            )?
         }
 
         impl $(<$generic>)? $name $(<$generic>)? {
@@ -104,6 +110,7 @@ macro_rules! object {
                         $crate::document::object::is_required!($($required)?),
                         findings,
                     ),)*
+                    $($kept: <$kept_type>::default(),)?
                 })
             }
         }

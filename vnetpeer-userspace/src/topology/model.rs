@@ -38,6 +38,7 @@ pub use self::permission::{
     RoleAssignment, RoleDefinition, RoleIndex, RolePermission, Subscription,
 };
 pub use self::resource_id::ResourceId;
+pub(crate) use self::resource_id::folded_hash;
 pub use self::route::{Route, RouteNextHop, RouteTable};
 pub use self::security::{
     Access, AdminRules, AdminRulesIndex, ApplicationSecurityGroup, ApplicationSecurityGroupIndex,

@@ -14,6 +14,7 @@ mod space;
 mod tests;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     hash::Hash,
 };
@@ -242,7 +243,7 @@ fn after(
     write: Option<&PeeringWrite>,
 ) -> Result<State, StateError> {
     let mut next = State { schema_version: STATE_SCHEMA_VERSION, ..state.clone() };
-    let vnets = topology.vnets.iter().map(|vnet| (vnet.id.clone(), Uuid::nil()));
+    let vnets = topology.vnets.iter().map(|vnet| (Cow::Borrowed(&vnet.id), Uuid::nil()));
     step(&mut next.vnets, vnets, capacity::VNETS.min(VNI_LIMIT), NumberSpace::Vnet)?;
     let guids: Vec<Uuid> = topology
         .vnets
@@ -255,30 +256,32 @@ fn after(
     let nics = topology
         .nics
         .iter()
-        .map(|nic| (nic.id.clone(), guid_of(nic.vnet.0)))
-        .chain(uplinks.map(|uplink| (uplink.id.clone(), guid_of(uplink.vnet.0))))
+        .map(|nic| (Cow::Borrowed(&nic.id), guid_of(nic.vnet.0)))
+        .chain(uplinks.map(|uplink| (Cow::Borrowed(&uplink.id), guid_of(uplink.vnet.0))))
         .chain(topology.load_balancers.iter().flat_map(|balancer| {
             let guid = guid_of(balancer.vnet.0);
-            balancer.frontends.iter().map(move |it| (it.id.clone(), guid))
+            balancer.frontends.iter().map(move |it| (Cow::Borrowed(&it.id), guid))
         }));
     step(&mut next.nics, nics, capacity::NICS, NumberSpace::Nic)?;
 
     next.peerings = peering::advance(&state.peerings, topology, &guids, write)?;
-    let links = next.peerings.iter().map(|(id, record)| (id.clone(), record.resource_guid));
+    let links =
+        next.peerings.iter().map(|(id, record)| (Cow::Owned(id.clone()), record.resource_guid));
     let members = topology.group_members();
     let members = members.iter().filter_map(|index| Some((topology.vnet(*index)?, index.0)));
-    let of_groups =
-        members.flat_map(|(vnet, index)| group_link_ids(&vnet.id).map(|id| (id, guid_of(index))));
+    let of_groups = members.flat_map(|(vnet, index)| {
+        group_link_ids(&vnet.id).map(|id| (Cow::Owned(id), guid_of(index)))
+    });
     step(&mut next.links, links.chain(of_groups), capacity::LINKS, NumberSpace::Link)?;
-    let regions = topology.vnets.iter().map(|vnet| (vnet.region(), Uuid::nil()));
+    let regions = topology.vnets.iter().map(|vnet| (Cow::Owned(vnet.region()), Uuid::nil()));
     again(&mut next.regions, regions, REGION_LIMIT, NumberSpace::Region)?;
 
     let rules = topology.load_balancers.iter().flat_map(|balancer| &balancer.rules);
-    let rules = rules.map(|rule| (rule.id.clone(), Uuid::nil()));
+    let rules = rules.map(|rule| (Cow::Borrowed(&rule.id), Uuid::nil()));
     again(&mut next.balancers, rules, capacity::BALANCERS, NumberSpace::Balancer)?;
     again(&mut next.tables, table_keys(topology), capacity::ROUTES, NumberSpace::Table)?;
     let hosts = topology.hosts.iter().flat_map(|host| [host.name.clone(), other_way(&host.name)]);
-    let hosts = hosts.map(|name| (name, Uuid::nil()));
+    let hosts = hosts.map(|name| (Cow::Owned(name), Uuid::nil()));
     again(&mut next.vteps, hosts, capacity::VTEPS, NumberSpace::Vtep)?;
     advance_slots(&mut next.slots, topology)?;
     let policies = Policies::new(topology);
@@ -289,9 +292,9 @@ fn after(
     Ok(next)
 }
 
-fn step<K: Ord + Hash + Clone>(
+fn step<'k, K: Ord + Hash + Clone + 'k>(
     space: &mut Space<K>,
-    wanted: impl Iterator<Item = (K, Uuid)>,
+    wanted: impl Iterator<Item = (Cow<'k, K>, Uuid)>,
     limit: u32,
     name: NumberSpace,
 ) -> Result<(), StateError> {
@@ -299,9 +302,9 @@ fn step<K: Ord + Hash + Clone>(
     space.advance(wanted, limit, Return::AsNew).map_err(exhausted)
 }
 
-fn again<K: Ord + Hash + Clone>(
+fn again<'k, K: Ord + Hash + Clone + 'k>(
     space: &mut Space<K>,
-    wanted: impl Iterator<Item = (K, Uuid)>,
+    wanted: impl Iterator<Item = (Cow<'k, K>, Uuid)>,
     limit: u32,
     name: NumberSpace,
 ) -> Result<(), StateError> {
@@ -310,13 +313,14 @@ fn again<K: Ord + Hash + Clone>(
 }
 
 /// Every VNet has a table of system routes (uplinks use it), and one per route table in use.
-fn table_keys(topology: &Topology) -> impl Iterator<Item = (TableKey, Uuid)> {
+fn table_keys(topology: &Topology) -> impl Iterator<Item = (Cow<'_, TableKey>, Uuid)> {
     topology.vnets.iter().flat_map(move |vnet| {
         let attached = vnet.subnets.iter().filter_map(|subnet| subnet.route_table);
         let tables = attached.filter_map(move |index| topology.route_table(index));
         let tables = tables.map(|table| Some(table.id.clone())).chain([None]);
         tables
-            .map(move |route_table| (TableKey { vnet: vnet.id.clone(), route_table }, Uuid::nil()))
+            .map(move |route_table| TableKey { vnet: vnet.id.clone(), route_table })
+            .map(|key| (Cow::Owned(key), Uuid::nil()))
     })
 }
 
@@ -338,7 +342,7 @@ fn advance_slots(
         slots.keys().filter(|name| !names.contains(name.as_str())).cloned().collect();
     let hosts = topology.hosts.iter().map(|host| host.name.clone()).zip(wanted);
     for (host, nics) in hosts.chain(gone.into_iter().map(|host| (host, Vec::new()))) {
-        let nics = nics.into_iter().map(|id| (id.clone(), Uuid::nil()));
+        let nics = nics.into_iter().map(|id| (Cow::Borrowed(id), Uuid::nil()));
         let space = slots.entry(host).or_default();
         again(space, nics, capacity::DROP_SLOTS, NumberSpace::DropSlot)?;
     }

@@ -192,7 +192,7 @@ impl Running<'_> {
         let state =
             results.time(name, "advance", || Ok(state::advance(&self.state, &topology)?))?;
         let excluded = clock.now();
-        let facts = scale::facts(&topology, self.dataplane);
+        let facts = scale::facts(&topology, self.dataplane.facts);
         let excluded = clock.now().saturating_sub(excluded);
         let desired =
             results.time(name, "compile", || Ok(compile(&topology, &state, HOST, &facts)?))?;

@@ -39,6 +39,7 @@ pub(super) use security::{
 
 use super::{
     decode::{List, Spanned, Tags},
+    names::KnownId,
     object::object,
     scalar::{Location, SubscriptionId},
 };
@@ -129,6 +130,7 @@ object! {
         /// The properties of its type.
         properties as "properties" (required): P,
     }
+    kept: known_id: KnownId,
     not_supported: ["extendedLocation", "identity", "sku", "zones"]
     read_only: ["etag", "type"]
     one_of: ["name", "id"]

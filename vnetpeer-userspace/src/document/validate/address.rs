@@ -1,7 +1,8 @@
 //! Private IP addresses: those that the document gives, then the next free ones for the rest.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::net::IpAddr;
 
+use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::{

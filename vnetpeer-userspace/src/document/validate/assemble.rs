@@ -1,6 +1,6 @@
 //! From drafts without errors to the model.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{
     super::{decode::Spanned, types::Deployment},
@@ -12,7 +12,7 @@ use super::{
     manager::AdminRulesDraft,
     nic::Nics,
     peering::{OrphanDraft, PeeringDraft},
-    placement::Placement,
+    placement::Placements,
     route::{TableDraft, Tables},
     security_group::{SecurityGroupDraft, SecurityGroups},
     vnet::{VnetDraft, Vnets},
@@ -35,7 +35,7 @@ pub(super) struct Drafts {
     pub(super) security_groups: SecurityGroups,
     pub(super) application_groups: ApplicationGroups,
     pub(super) hosts: Hosts,
-    pub(super) placements: HashMap<usize, Placement>,
+    pub(super) placements: Placements,
     pub(super) permissions: Permissions,
 }
 
@@ -110,8 +110,8 @@ fn vnet(draft: VnetDraft) -> Vnet {
     }
 }
 
-fn gateway(draft: GatewayDraft, placements: &mut HashMap<usize, Placement>) -> Option<Gateway> {
-    let namespace = placements.get_mut(&draft.nic).and_then(|it| it.network_namespace.take());
+fn gateway(draft: GatewayDraft, placements: &mut Placements) -> Option<Gateway> {
+    let namespace = placements.get_mut(draft.nic).and_then(|it| it.network_namespace.take());
     let gateway_type = draft.gateway_type?;
     let connections = draft.connections.into_iter();
     Some(Gateway {
@@ -130,10 +130,10 @@ fn gateway(draft: GatewayDraft, placements: &mut HashMap<usize, Placement>) -> O
     })
 }
 
-fn assemble_nics(nics: Nics, mut placements: HashMap<usize, Placement>) -> Option<Vec<Nic>> {
+fn assemble_nics(nics: Nics, mut placements: Placements) -> Option<Vec<Nic>> {
     let drafts = nics.list.into_iter().enumerate();
     let built = drafts.map(|(index, draft)| {
-        let placement = placements.remove(&index)?;
+        let placement = placements.take(index)?;
         let (vnet, subnet) = draft.place?;
         Some(Nic {
             id: draft.named.id,

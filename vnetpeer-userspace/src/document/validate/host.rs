@@ -1,10 +1,8 @@
 //! Hosts: their underlay addresses, and their ways to the Internet.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::{collections::HashSet, net::IpAddr};
 
+use hashbrown::HashMap;
 use vnetpeer_common::types::Mac;
 
 use super::{

@@ -4,9 +4,8 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::{Defaults, Named, resource_id},
+        names::{Defaults, Named, check_name, resource_id},
         problem::{Finding, Findings},
-        scalar::SubscriptionId,
         types::{Child, Resource},
     },
     PartNames, is_empty,
@@ -65,6 +64,13 @@ impl Owner {
                     .help("add an ipConfiguration with its subnet"),
             );
         }
+        // Most have one, which is unlike no other.
+        if let [only] = configurations.items.as_slice() {
+            if let Some(name) = only.name.as_ref() {
+                check_name(&name.value, name.span, findings);
+            }
+            return;
+        }
         let mut parts = PartNames::default();
         for name in configurations.items.iter().filter_map(|child| child.name.as_ref()) {
             parts.add("ipConfiguration", name, findings);
@@ -82,11 +88,8 @@ pub(super) fn id_in_vnet<P>(
     findings: &mut Findings,
 ) -> Option<Named> {
     let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
-    let inherited = vnet.filter(|_| resource.subscription.is_none()).map(|vnet| Spanned {
-        value: SubscriptionId(vnet.named.subscription()),
-        span: vnet.named.span,
-    });
+    let inherited = vnet.map(|vnet| vnet.named.subscription());
     let mut header = resource.header();
-    header.subscription = header.subscription.or(inherited.as_ref());
+    header.subscription = header.subscription.or(inherited.as_deref());
     resource_id(kind, header, defaults, findings)
 }

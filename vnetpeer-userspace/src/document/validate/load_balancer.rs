@@ -99,8 +99,9 @@ fn header(resource: &LoadBalancer) -> Header<'_> {
     Header {
         id: resource.id.as_ref(),
         name: resource.name.as_ref(),
-        subscription: resource.subscription.as_ref(),
+        subscription: resource.subscription.as_ref().map(|it| it.value.0.as_str()),
         resource_group: resource.resource_group.as_ref(),
+        known: None,
     }
 }
 

@@ -1,10 +1,8 @@
 //! Network interfaces: their subnet and their addresses, given or allocated.
 
-use std::{
-    collections::{HashMap, HashSet},
-    net::IpAddr,
-};
+use std::{collections::HashSet, net::IpAddr};
 
+use hashbrown::HashMap;
 use vnetpeer_common::types::Mac;
 
 use super::{
@@ -73,7 +71,8 @@ pub(super) fn collect(
     findings: &mut Findings,
 ) -> Nics {
     let span = list.map(|list| list.span).unwrap_or_default();
-    let mut nics = Nics { registry: Registry::new(KIND, incomplete(list)), list: Vec::new(), span };
+    let drafts = Vec::with_capacity(list.map_or(0, |list| list.items.len()));
+    let mut nics = Nics { registry: Registry::new(KIND, incomplete(list)), list: drafts, span };
     let mut macs = HashMap::new();
     let help = "use another subscription or region";
     let mut per_region = PerRegion::new(KIND, NICS_PER_REGION_MAX, help);

@@ -1,6 +1,6 @@
 //! Which host carries which network interface, and behind which interface of the host.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::{
     super::{
@@ -35,6 +35,35 @@ pub(super) struct Placement {
     span: Span,
 }
 
+/// The placement of each NIC by its index, those of gateways among them.
+#[derive(Default)]
+pub(super) struct Placements(Vec<Option<Placement>>);
+
+impl Placements {
+    fn of(nics: usize) -> Self {
+        Self(std::iter::repeat_with(|| None).take(nics).collect())
+    }
+
+    fn get(&self, nic: usize) -> Option<&Placement> {
+        self.0.get(nic)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, nic: usize) -> Option<&mut Placement> {
+        self.0.get_mut(nic)?.as_mut()
+    }
+
+    fn insert(&mut self, nic: usize, placement: Placement) {
+        if let Some(place) = self.0.get_mut(nic) {
+            *place = Some(placement);
+        }
+    }
+
+    /// Takes one out.
+    pub(super) fn take(&mut self, nic: usize) -> Option<Placement> {
+        self.0.get_mut(nic)?.take()
+    }
+}
+
 /// A network interface or a gateway as a host lists it.
 struct Placed<'d> {
     name: Option<&'d Spanned<String>>,
@@ -44,15 +73,15 @@ struct Placed<'d> {
     network_namespace: Option<&'d Spanned<NamespacePath>>,
 }
 
-/// The placement of each NIC by its index, those of gateways among them.
+/// Reads where hosts carry NICs and gateways.
 pub(super) fn collect(
     list: Option<&List<Host>>,
     hosts: &mut Hosts,
     nics: &Nics,
     gateways: &Gateways,
     findings: &mut Findings,
-) -> HashMap<usize, Placement> {
-    let mut placements = HashMap::new();
+) -> Placements {
+    let mut placements = Placements::of(nics.list.len());
     let mut unresolved = 0;
     let of_gateway = |index: usize| gateways.list.get(index).map(|it| it.nic);
     for (index, host) in list.into_iter().flatten().enumerate() {
@@ -106,7 +135,7 @@ impl<'d> Placed<'d> {
         host: usize,
         nic: Option<usize>,
         hosts: &mut Hosts,
-        placements: &mut HashMap<usize, Placement>,
+        placements: &mut Placements,
         findings: &mut Findings,
     ) -> usize {
         if let (Some(interface), Some(draft)) = (self.interface, hosts.list.get_mut(host)) {
@@ -114,7 +143,7 @@ impl<'d> Placed<'d> {
         }
         self.report_xdp(findings);
         let (Some(name), Some(nic)) = (self.name, nic) else { return 1 };
-        if let Some(first) = placements.get(&nic) {
+        if let Some(first) = placements.get(nic) {
             findings.push(placed_twice(name, first.span));
             return 0;
         }
@@ -155,14 +184,14 @@ fn placed_twice(name: &Spanned<String>, first: Span) -> Finding {
 }
 
 fn report_unplaced(
-    placements: &HashMap<usize, Placement>,
+    placements: &Placements,
     unresolved: usize,
     hosts: &Hosts,
     nics: &Nics,
     findings: &mut Findings,
 ) {
     let unplaced: Vec<usize> =
-        (0..nics.list.len()).filter(|nic| !placements.contains_key(nic)).collect();
+        (0..nics.list.len()).filter(|nic| placements.get(*nic).is_none()).collect();
     // A name that is not known probably stands for a NIC that seems to be missing.
     if hosts.incomplete || unplaced.len() <= unresolved {
         return;
@@ -192,11 +221,11 @@ fn report_unplaced(
 
 /// Gives an interface name to every placed NIC without one. The name depends on the NIC and on what
 /// else the host has, not on the order of the document.
-fn name_interfaces(placements: &mut HashMap<usize, Placement>, hosts: &mut Hosts, nics: &Nics) {
-    let mut unnamed: Vec<(&ResourceId, &mut Placement)> = placements
-        .iter_mut()
+fn name_interfaces(placements: &mut Placements, hosts: &mut Hosts, nics: &Nics) {
+    let mut unnamed: Vec<(&ResourceId, &mut Placement)> = (nics.list.iter())
+        .zip(&mut placements.0)
+        .filter_map(|(nic, placement)| Some((&nic.named.id, placement.as_mut()?)))
         .filter(|(_, placement)| placement.interface.is_empty())
-        .filter_map(|(nic, placement)| Some((&nics.list.get(*nic)?.named.id, placement)))
         .collect();
     unnamed.sort_by_key(|(id, _)| *id);
     let mut wishes: HashMap<(usize, String), usize> = HashMap::new();

@@ -100,7 +100,7 @@ impl fmt::Display for ResourceId {
 }
 
 /// The same for texts that differ only in case.
-fn folded_hash(text: &[u8]) -> u64 {
+pub(crate) fn folded_hash(text: &[u8]) -> u64 {
     /// An odd number without structure (2^64 divided by the golden ratio).
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let step = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);

@@ -3,7 +3,7 @@
 //! Only groups that are attached somewhere have numbers. A group that is detached and attached again,
 //! and a rule that is removed and added again under its name, gets its old number: hits go on.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use uuid::Uuid;
 use vnetpeer_common::types::{PolicyId, RuleId};
@@ -43,17 +43,17 @@ impl<'a> Policies<'a> {
     }
 
     /// Keys of the policies as [`Space`] wants them; they are tied to nothing.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (PolicyKey, Uuid)> {
-        self.0.iter().map(|(key, _)| (key.clone(), Uuid::nil()))
+    pub(super) fn keys(&self) -> impl Iterator<Item = (Cow<'_, PolicyKey>, Uuid)> {
+        self.0.iter().map(|(key, _)| (Cow::Borrowed(key), Uuid::nil()))
     }
 
     /// Keys of their rules; they are tied to nothing.
-    pub(super) fn rules(&self) -> impl Iterator<Item = (RuleKey, Uuid)> {
+    pub(super) fn rules(&self) -> impl Iterator<Item = (Cow<'_, RuleKey>, Uuid)> {
         let keys = self.0.iter().flat_map(|(policy, owner)| {
             let names = names(*owner, policy.direction);
             names.map(|name| RuleKey { policy: policy.clone(), name: name.to_string() })
         });
-        keys.map(|key| (key, Uuid::nil()))
+        keys.map(|key| (Cow::Owned(key), Uuid::nil()))
     }
 
     /// Whether exactly their rules have numbers. Names are unique in a policy, so it is enough to
@@ -65,7 +65,7 @@ impl<'a> Policies<'a> {
             let mut names = names(*owner, policy.direction).inspect(|_| count += 1);
             names.all(|name| numbers.get(name).is_some())
         };
-        self.0.iter().all(&mut have_numbers) && count == state.rules.len()
+        self.0.iter().all(&mut have_numbers) && count == state.rules.live().count()
     }
 }
 

@@ -5,17 +5,22 @@
 //! first, and never in the step that retired them.
 
 mod live;
+mod wanted;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     hash::Hash,
-    sync::Arc,
+    ops::Bound,
 };
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use self::live::Live;
+use self::{
+    live::Live,
+    wanted::{Change, Wanted},
+};
 
 /// The number of a resource that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +64,9 @@ pub(super) struct Exhausted;
 #[serde(rename_all = "camelCase")]
 #[serde(bound(serialize = "K: Serialize", deserialize = "K: Ord + Clone + Deserialize<'de>"))]
 pub struct Space<K: Ord> {
-    #[serde(with = "live")]
-    live: Arc<Live<K>>,
+    live: Live<K>,
+    #[serde(skip)]
+    wanted: Wanted<K>,
     /// Oldest first.
     retired: VecDeque<Retired<K>>,
     /// The highest number that was ever handed out.
@@ -72,7 +78,8 @@ pub struct Space<K: Ord> {
 impl<K: Ord> Default for Space<K> {
     fn default() -> Self {
         Self {
-            live: Arc::default(),
+            live: Live::default(),
+            wanted: Wanted::default(),
             retired: VecDeque::new(),
             highest: 0,
             forgotten_incarnation: 0,
@@ -83,22 +90,20 @@ impl<K: Ord> Default for Space<K> {
 impl<K: Ord> Space<K> {
     /// Who has a number now, by key.
     pub fn live(&self) -> impl Iterator<Item = (&K, Assigned)> {
-        self.live.sorted().iter().map(|(key, assigned)| (key, *assigned))
+        self.live.iter()
     }
 
     /// Who has a number now and is not before `key`, by key.
-    pub(super) fn live_from(&self, key: &K) -> impl Iterator<Item = (&K, Assigned)> {
-        self.live.sorted().range(key..).map(|(key, assigned)| (key, *assigned))
-    }
-
-    /// How many have a number now.
-    pub(super) fn len(&self) -> usize {
-        self.live.sorted().len()
+    pub(super) fn live_from<'s>(
+        &'s self,
+        key: &K,
+    ) -> impl Iterator<Item = (&'s K, Assigned)> + use<'s, K> {
+        self.live.from_key(Bound::Included(key))
     }
 
     /// Who has a number or, if nobody has, who had it last.
     pub fn owner(&self, number: u32) -> Option<&K> {
-        let live = self.live.sorted().iter().find(|(_, assigned)| assigned.number == number);
+        let live = self.live.iter().find(|(_, assigned)| assigned.number == number);
         let retired = || self.retired.iter().rev().find(|it| it.number == number);
         live.map(|(key, _)| key).or_else(|| retired().map(|it| &it.key))
     }
@@ -115,39 +120,24 @@ impl<K: Ord + Hash + Clone> Space<K> {
         self.live.get(key)
     }
 
-    /// Who is to go, and who is to come with which anchor. Sorts nothing but what comes.
-    fn compare(&self, wanted: impl Iterator<Item = (K, Uuid)>) -> (Vec<K>, BTreeMap<K, Uuid>) {
-        let mut staying = HashSet::with_capacity(self.len());
-        let mut arriving = Vec::new();
-        for (key, anchor) in wanted {
-            match self.live.get(&key).filter(|known| known.anchor == anchor) {
-                Some(known) => drop(staying.insert(known.number)),
-                None => arriving.push((key, anchor)),
-            }
-        }
-        if staying.len() == self.len() {
-            return (Vec::new(), arriving.into_iter().collect());
-        }
-        let gone = self.live().filter(|(_, assigned)| !staying.contains(&assigned.number));
-        (gone.map(|(key, _)| key.clone()).collect(), arriving.into_iter().collect())
-    }
-
     /// Makes `wanted` (key → anchor) the live set. A key that is wanted twice has one anchor. Numbers stay
     /// below `capacity`.
-    pub(super) fn advance(
+    pub(super) fn advance<'k>(
         &mut self,
-        wanted: impl Iterator<Item = (K, Uuid)>,
+        wanted: impl Iterator<Item = (Cow<'k, K>, Uuid)>,
         capacity: u32,
         policy: Return,
-    ) -> Result<(), Exhausted> {
-        let (gone, arriving) = self.compare(wanted);
-        if gone.is_empty() && arriving.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<(), Exhausted>
+    where
+        K: 'k,
+    {
+        let Some(change) = self.wanted.compare(&self.live, wanted) else { return Ok(()) };
+        let Change { gone, arriving, wanted } = change;
+        self.wanted = wanted;
         let mut reusable = self.retired.len();
-        let mut live = Arc::unwrap_or_clone(std::mem::take(&mut self.live)).into_sorted();
-        self.retire(gone.into_iter().filter_map(|key| live.remove_entry(&key)));
+        self.retire(&gone);
         let mut before = self.take_back(&arriving, &mut reusable, policy);
+        let mut arrived = Vec::with_capacity(arriving.len());
         for (key, anchor) in arriving {
             let known = before.remove(&key);
             let assigned = match (policy, known) {
@@ -159,18 +149,20 @@ impl<K: Ord + Hash + Clone> Space<K> {
                     Assigned { number, incarnation, anchor }
                 }
             };
-            live.insert(key, assigned);
+            arrived.push((key, assigned));
         }
-        self.live = Arc::new(Live::from(live));
+        self.live.change(&gone, arrived);
         Ok(())
     }
 
-    fn retire(&mut self, gone: impl Iterator<Item = (K, Assigned)>) {
-        self.retired.extend(gone.map(|(key, assigned)| Retired {
+    fn retire(&mut self, gone: &[K]) {
+        let assigned = gone.iter().filter_map(|key| Some((key.clone(), self.live.get(key)?)));
+        let retired = assigned.map(|(key, Assigned { number, incarnation, .. })| Retired {
             key,
-            number: assigned.number,
-            incarnation: assigned.incarnation,
-        }));
+            number,
+            incarnation,
+        });
+        self.retired.extend(retired);
     }
 
     /// The newest retired entry of each arriving key; with `AsBefore` it leaves the retired list.
@@ -181,6 +173,9 @@ impl<K: Ord + Hash + Clone> Space<K> {
         policy: Return,
     ) -> BTreeMap<K, Assigned> {
         let mut found = BTreeMap::new();
+        if arriving.is_empty() {
+            return found;
+        }
         for retired in &self.retired {
             if arriving.contains_key(&retired.key) {
                 let Retired { number, incarnation, .. } = *retired;

@@ -4,7 +4,7 @@ use super::{PeeringState::*, PeeringSyncLevel::*, *};
 use crate::topology::{
     model::{Access, Direction, SecurityGroupIndex},
     testing::{
-        hub_and_spokes, net, nic,
+        Random, hub_and_spokes, net, nic,
         security::{admin, group, rule},
         vnet,
     },
@@ -66,8 +66,8 @@ fn a_nic_in_another_vnet_is_another_nic_and_one_on_another_host_is_not() {
 
 #[test]
 fn retired_numbers_are_used_again_only_when_none_is_left_and_oldest_first() {
-    let keys = |names: &[&str]| -> BTreeMap<String, Uuid> {
-        names.iter().map(|it| ((*it).to_owned(), Uuid::nil())).collect()
+    let keys = |names: &[&str]| -> BTreeMap<Cow<'static, String>, Uuid> {
+        names.iter().map(|it| (Cow::Owned((*it).to_owned()), Uuid::nil())).collect()
     };
     let mut space = Space::<String>::default();
     let number = |space: &Space<String>, key: &str| space.get(&key.to_owned()).unwrap().number;
@@ -98,7 +98,8 @@ proptest::proptest! {
             let before = space.clone();
             let wanted: BTreeMap<String, Uuid> =
                 wanted.into_iter().map(|(key, it)| (key, Uuid::from_u128(it))).collect();
-            space.advance(wanted.clone().into_iter(), 100, Return::AsNew).unwrap();
+            let borrowed = wanted.iter().map(|(key, it)| (Cow::Borrowed(key), *it));
+            space.advance(borrowed, 100, Return::AsNew).unwrap();
             let live: BTreeMap<String, Uuid> =
                 space.live().map(|(key, it)| (key.clone(), it.anchor)).collect();
             assert_eq!(live, wanted);
@@ -109,6 +110,59 @@ proptest::proptest! {
                 assert_eq!(space.get(key) == Some(old), stays);
                 let retired = space.retired().any(|it| it.number == old.number);
                 assert_eq!(retired, !stays);
+            }
+        }
+    }
+}
+
+/// So many keys in some order, some of them more than once; their anchors change now and then.
+fn random_keys(random: &mut Random, wanted: &mut Vec<(String, Uuid)>) {
+    let anchor = |key: &str, it: usize| (key.to_owned(), Uuid::from_u128(it as u128));
+    for _ in 0..=random.below(3) {
+        let key = format!("k{}", random.below(300));
+        match random.below(6) {
+            0 => wanted.retain(|(it, _)| *it != key),
+            1 => {
+                let first = random.below(wanted.len().max(1));
+                wanted.rotate_left(first);
+            }
+            2 => {
+                let to = random.below(3);
+                wanted
+                    .iter_mut()
+                    .filter(|(it, _)| *it == key)
+                    .for_each(|it| *it = anchor(&key, to));
+            }
+            _ => {
+                let known = wanted.iter().find(|(it, _)| *it == key).map(|(_, it)| *it);
+                let place = random.below(wanted.len() + 1);
+                wanted.insert(place, (key.clone(), known.unwrap_or_else(|| anchor(&key, 0).1)));
+            }
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_was_wanted_before_changes_no_number(seed: u64) {
+        let mut random = Random(seed);
+        let mut wanted: Vec<_> = (0..200).map(|it| (format!("k{it}"), Uuid::nil())).collect();
+        let mut space = Space::<String>::default();
+        for _ in 0..20 {
+            random_keys(&mut random, &mut wanted);
+            let policy = [Return::AsNew, Return::AsBefore][random.below(2)];
+            let json = serde_json::to_string(&space).unwrap();
+            let mut read: Space<String> = serde_json::from_str(&json).unwrap();
+            proptest::prop_assert_eq!(&read, &space);
+            for space in [&mut space, &mut read] {
+                let borrowed = wanted.iter().map(|(key, it)| (Cow::Borrowed(key), *it));
+                space.advance(borrowed, 1_000, policy).unwrap();
+            }
+            proptest::prop_assert_eq!(&read, &space);
+            let live: BTreeMap<_, _> = space.live().map(|(key, it)| (key.clone(), it.anchor)).collect();
+            proptest::prop_assert_eq!(live, wanted.iter().cloned().collect());
+            for (key, assigned) in space.live() {
+                proptest::prop_assert_eq!(space.get(key), Some(assigned));
             }
         }
     }

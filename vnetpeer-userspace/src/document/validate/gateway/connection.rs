@@ -278,8 +278,13 @@ fn circuit_id(
     findings: &mut Findings,
 ) -> Option<ResourceId> {
     if reference.value.starts_with('/') {
-        let header =
-            Header { id: Some(reference), name: None, subscription: None, resource_group: None };
+        let header = Header {
+            id: Some(reference),
+            name: None,
+            subscription: None,
+            resource_group: None,
+            known: None,
+        };
         return explicit_id(CIRCUITS, reference, header, findings).map(|it| it.id);
     }
     let Defaults { subscription, resource_group, .. } = defaults;

@@ -27,6 +27,7 @@ pub(super) fn named(
                 name: name.as_ref(),
                 subscription: None,
                 resource_group: peering.resource_group.as_ref(),
+                known: None,
             };
             explicit_id(KIND, id, header, findings)?;
             let parts = IdParts::parse(&id.value)?;
