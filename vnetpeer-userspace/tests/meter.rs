@@ -8,6 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn repository() -> PathBuf {
@@ -96,6 +97,53 @@ fn an_export_of_an_export_is_the_same() {
             fs::read(folder.path().join(format).join("2026-11").join(file)).unwrap()
         };
         assert!(read(&first) == read(&second), "{format}");
+    }
+}
+
+/// What `trace --cost` says of the chain of `docs/metering.md`, with prices that hold whenever this runs.
+fn traced(more: &[&str]) -> String {
+    let folder = TempDir::new().unwrap();
+    let prices = folder.path().join("prices.yaml");
+    let example = fs::read_to_string(repository().join("examples/prices.yaml")).unwrap();
+    let from = "effectiveFrom: 2026-01-01";
+    assert!(example.contains(from));
+    fs::write(&prices, example.replace(from, "effectiveFrom: 2000-01-01")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_vnetpeer"))
+        .current_dir(repository())
+        .args(["trace", "spoke1-vm", "spoke2-vm", "-f", "examples/service-chain.yaml", "--cost"])
+        .arg(&prices)
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_trace_through_an_appliance_costs_four_times_the_byte_on_each_way() {
+    for family in [&[][..], &["--ipv6"]] {
+        let text = traced(family);
+        for way in ["request", "answer"] {
+            let line = format!("{way}: this path bills each byte 4 times; 1 GB cost 0.04 USD");
+            assert!(text.contains(&line), "{text}");
+        }
+        let trace: Value =
+            serde_json::from_str(&traced(&[family, &["-o", "json"]].concat())).unwrap();
+        for (way, ends) in [("request", ["spoke1", "spoke2"]), ("answer", ["spoke2", "spoke1"])] {
+            let cost = &trace["cost"][way];
+            assert_eq!((&cost["cost"], &cost["quantity"]), (&"0.04".into(), &"1".into()), "{cost}");
+            let charges = cost["charges"].as_array().unwrap().iter().map(|it| {
+                assert_eq!((&it["unitPrice"], &it["cost"]), (&"0.01".into(), &"0.01".into()));
+                let pays = it["virtualNetwork"].as_str().unwrap().rsplit('/').next().unwrap();
+                let meter = it["meter"].as_str().unwrap().rsplit(' ').next().unwrap();
+                format!("{pays} {meter}")
+            });
+            let [from, to] = ends;
+            let expected =
+                [(from, "Egress"), ("hub", "Ingress"), ("hub", "Egress"), (to, "Ingress")];
+            let expected = expected.map(|(pays, meter)| format!("{pays} {meter}"));
+            assert_eq!(charges.collect::<Vec<_>>(), expected, "{way}");
+        }
     }
 }
 

@@ -25,8 +25,18 @@ const GIGABYTE: u64 = 1_000_000_000;
 pub(super) struct Priced {
     #[serde(flatten)]
     pub(super) trace: Trace,
-    /// Of a GB on the way of the request, and of one on the way of the answer; null unless prices were given.
-    cost: Option<[Option<Preview>; 2]>,
+    /// Of a GB on each way; null unless prices were given.
+    cost: Option<Costs>,
+}
+
+/// What a GB costs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Costs {
+    /// On the way of the request.
+    request: Preview,
+    /// On the way of the answer; null if there is none.
+    answer: Option<Preview>,
 }
 
 impl Priced {
@@ -40,15 +50,17 @@ impl Priced {
             let links = billed.filter_map(|it| Some((state.link(&it.link)?, it.direction)));
             meters::cost(topology, state, links, GIGABYTE, &book, now)
         };
-        let cost = [Some(of(&trace.request)?), trace.answer.as_ref().map(of).transpose()?];
-        Ok(Self { trace, cost: Some(cost) })
+        let request = of(&trace.request)?;
+        let answer = trace.answer.as_ref().map(of).transpose()?;
+        Ok(Self { trace, cost: Some(Costs { request, answer }) })
     }
 
     /// As a person reads it.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let ways = ["request", "answer"].into_iter().zip(self.cost.iter().flatten());
-        for (name, preview) in ways.filter_map(|(name, it)| Some((name, it.as_ref()?))) {
+        let Some(Costs { request, answer }) = &self.cost else { return text };
+        let answer = answer.iter().map(|it| ("answer", it));
+        for (name, preview) in [("request", request)].into_iter().chain(answer) {
             let Preview { summary, currency, quantity, charges, cost } = preview;
             let _ = write!(text, "\n{name}: {summary}; {quantity} GB cost {cost} {currency}\n");
             let rows = charges.iter().map(|it| {
