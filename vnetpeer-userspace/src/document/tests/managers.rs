@@ -170,6 +170,18 @@ fn global_configurations_join_regions() {
 }
 
 #[test]
+fn a_hub_in_a_group_of_its_own_is_no_spoke() {
+    let direct = STAR.replace("None}", "DirectlyConnected}");
+    let without = loaded(&[(STAR, &direct)]).topology;
+    let everybody = ("{field: name, notEquals: hub}", "{field: name, notEquals: nobody}");
+    let with = loaded(&[(STAR, &direct), everybody]).topology;
+    let members = &with.network_managers[0].groups[0].members;
+    assert!(members.contains(&VnetIndex(0)), "the hub is a member: {members:?}");
+    assert_eq!(peerings(&with), peerings(&without));
+    assert_eq!(groups(&with), groups(&without));
+}
+
+#[test]
 fn conditions_choose_members() {
     let members = |condition: &str| {
         let topology = loaded(&[("{field: tags.env, equals: prod}", condition)]).topology;

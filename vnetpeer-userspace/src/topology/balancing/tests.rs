@@ -15,7 +15,7 @@ use crate::topology::{
     network::Network,
     routes::{ApplianceProblem, RouteHop, effective_routes},
     state::{State, advance},
-    testing::{facts, hub_and_spokes, ip, nic, resource, route_table},
+    testing::{facts, hub_and_spokes, ip, nic, resource, route_table, security},
 };
 
 const ANY_PORT: PortRange = 0..=u16::MAX;
@@ -231,5 +231,34 @@ fn groups_decide_about_probes() {
         let expected = expected.map(|name| format!("g/securityRules/{name}"));
         assert_eq!(refused, expected);
         assert_eq!(refused_by(&topology, &asked[1]), None, "no group, no rule");
+    }
+}
+
+#[test]
+fn security_admin_rules_decide_about_probes_before_groups() {
+    let all = |access| security::rule("all", 100, access);
+    for (admin, in_group, expected) in [
+        (Access::AlwaysAllow, Access::Deny, None),
+        (Access::Allow, Access::Deny, Some("g/securityRules/all")),
+        (Access::Deny, Access::Allow, Some("baseline/all")),
+        (Access::Allow, Access::Allow, None),
+    ] {
+        for is_of_subnet in [true, false] {
+            let mut topology = topology();
+            topology.admin_rules = vec![security::admin("baseline", &[0], vec![all(admin)])];
+            topology.security_groups = vec![security::group("g", vec![all(in_group)])];
+            let group = Some(SecurityGroupIndex(0));
+            if is_of_subnet {
+                topology.vnets[0].subnets[0].security_group = group;
+            } else {
+                topology.nics[0].security_group = group;
+            }
+            let refused = refused_by(&topology, &questions(&topology)[0]);
+            assert_eq!(refused.as_deref(), expected, "{admin:?}, then {in_group:?}");
+            topology.admin_rules[0].vnets = vec![VnetIndex(1)];
+            let refused = refused_by(&topology, &questions(&topology)[0]);
+            let is_denied = in_group == Access::Deny;
+            assert_eq!(refused.is_some(), is_denied, "the rules of another VNet");
+        }
     }
 }
