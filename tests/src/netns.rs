@@ -6,6 +6,7 @@
 mod backend;
 mod bird;
 mod bulk;
+mod calls;
 mod capture;
 mod connection;
 mod document;
@@ -40,6 +41,7 @@ pub use self::{
     backend::{Backend, Dialogue, answers},
     bird::Bird,
     bulk::{Arrived, Bulk},
+    calls::Calls,
     capture::{Capture, Captured},
     connection::{Connection, EchoServer, Running},
     document::{NicOf, Spec},

@@ -33,8 +33,8 @@ sockopt_impl!(
 );
 
 /// `virtio_net_hdr`: flags, type of segmentation, header length, segment size, two checksum offsets.
-const VNET_HEADER: usize = 10;
-const ETHERNET: usize = 14;
+pub(super) const VNET_HEADER: usize = 10;
+pub(super) const ETHERNET: usize = 14;
 /// As much of a frame as its headers need.
 const SNAP: usize = VNET_HEADER + ETHERNET + 40 + 60;
 /// Room for a whole transfer, so that nothing is lost if the reader is late.
@@ -69,15 +69,7 @@ pub struct Captured {
 impl Capture {
     /// Starts to count what `guest` receives from `source`.
     pub fn start(guest: &Guest, source: IpAddr) -> Self {
-        let open = || -> nix::Result<OwnedFd> {
-            let flags = SockFlag::SOCK_CLOEXEC;
-            let fd = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
-            setsockopt(&fd, PacketVnetHdr, &true)?;
-            setsockopt(&fd, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
-            setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::milliseconds(20))?;
-            Ok(fd)
-        };
-        let fd = netns::within(&guest.namespace, open).expect("enter").expect("a packet socket");
+        let fd = open(guest);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let reader = thread::spawn(move || read(&fd, source, &stopped));
@@ -89,6 +81,19 @@ impl Capture {
         self.stop.store(true, Ordering::Release);
         self.reader.join().expect("the reader")
     }
+}
+
+/// A packet socket in the guest's namespace; what it receives begins with a `virtio_net_hdr`.
+pub(super) fn open(guest: &Guest) -> OwnedFd {
+    let open = || -> nix::Result<OwnedFd> {
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let fd = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
+        setsockopt(&fd, PacketVnetHdr, &true)?;
+        setsockopt(&fd, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
+        setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::milliseconds(20))?;
+        Ok(fd)
+    };
+    netns::within(&guest.namespace, open).expect("enter").expect("a packet socket")
 }
 
 fn read(fd: &OwnedFd, source: IpAddr, stop: &AtomicBool) -> Captured {
@@ -132,7 +137,8 @@ impl Captured {
     }
 }
 
-fn sender(frame: &[u8]) -> Option<IpAddr> {
+/// The source address of an IP packet.
+pub(super) fn sender(frame: &[u8]) -> Option<IpAddr> {
     match frame.get(12..14)? {
         [0x08, 0x00] => Some(IpAddr::from(<[u8; 4]>::try_from(frame.get(26..30)?).ok()?)),
         [0x86, 0xdd] => Some(IpAddr::from(<[u8; 16]>::try_from(frame.get(22..38)?).ok()?)),

@@ -51,7 +51,7 @@ localNetworkGateways:
   - name: office
     properties:
       gatewayIpAddress: 203.0.113.10
-      localNetworkAddressSpace: {addressPrefixes: [172.16.0.0/16]}
+      localNetworkAddressSpace: {addressPrefixes: [172.16.0.0/16, "fd00:c0::/48"]}
 connections:
   - name: to-office
     properties:
@@ -98,7 +98,7 @@ hosts:
     gateways: [{name: gateway}]
 "#;
 
-const OFFICE: &str = "172.16.0.1";
+const OFFICE: [&str; 2] = ["172.16.0.1", "fd00:c0::1"];
 /// How long each stream runs.
 const RUN: Duration = Duration::from_millis(1_500);
 
@@ -171,8 +171,8 @@ async fn check(test: &str, megabits: u64, segmentation: bool, tcp: bool) {
     if !segmentation {
         vm.run("ethtool -K eth0 tso off gso off");
     }
-    // A lab's gateway has the first address of what is behind it.
-    let behind = vec![OFFICE.parse().expect("an address")];
+    // A lab's gateway has the first addresses of what is behind it.
+    let behind = OFFICE.map(|it| it.parse().expect("an address")).to_vec();
     let office = Guest { addresses: behind, ..deployment.guest("gateway") };
     let places = [
         ("within the VNet, same host", deployment.guest("near"), None),
@@ -183,9 +183,6 @@ async fn check(test: &str, megabits: u64, segmentation: bool, tcp: bool) {
     ];
     for (what, to, peer) in places {
         for is_v4 in [true, false] {
-            if !is_v4 && to.addresses.len() == 1 {
-                continue;
-            }
             let before = match peer {
                 Some(peer) => metered(&deployment, peer).await,
                 None => 0,

@@ -1,16 +1,70 @@
 //! Health probes: who answers gets new connections, and nobody else.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use vnetpeer_tests::{
     kernel,
-    netns::{Dialogue, answers},
+    netns::{Calls, Dialogue, Guest, answers, until},
 };
+use vnetpeer_userspace::topology::balancing::{PROBE_IPV4, PROBE_IPV6};
 
-use super::{BACKENDS, Balanced, STANDARD, WEB, document, frontend, serve};
+use super::{BACKENDS, Balanced, STANDARD, WEB, WEB_BEHIND, document, frontend, serve};
 
 const SOME: usize = 120;
+/// The probe's `probeThreshold`.
+const THRESHOLD: usize = 2;
+/// Between two connections of a caller.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Clients that connect again and again.
+struct Callers {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Callers {
+    fn start(from: &[Guest], to: [SocketAddr; 2]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let call = |from: &Guest, to| {
+            let (from, stopped) = (from.clone(), Arc::clone(&stop));
+            thread::spawn(move || {
+                while !stopped.load(Ordering::SeqCst) {
+                    let _ = Dialogue::tcp(&from, to);
+                    thread::sleep(PACE);
+                }
+            })
+        };
+        let threads = from.iter().flat_map(|from| to.map(|to| call(from, to))).collect();
+        Self { stop, threads }
+    }
+}
+
+impl Drop for Callers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How many probes of a family came between a backend's death and the last connection that reached it, out of
+/// those who have called it since.
+fn probes_until_out(called: &[IpAddr], prober: IpAddr) -> usize {
+    let called = called.iter().filter(|it| it.is_ipv4() == prober.is_ipv4());
+    let is_probe: Vec<bool> = called.map(|it| *it == prober).collect();
+    let last = is_probe.iter().rposition(|it| !it).expect("a connection since it is dead");
+    is_probe[..last].iter().filter(|it| **it).count()
+}
 
 /// How `vnetpeer load-balancer health` has a backend's IPv4 address.
 fn listed(balanced: &Balanced, name: &str) -> Value {
@@ -50,12 +104,29 @@ async fn check(test: &str, mode: &str) {
         }
     };
 
+    let calls = Calls::start(&balanced.guest("b2"), WEB_BEHIND);
+    let from = ["client", "far"].map(|name| balanced.guest(name));
+    let callers = Callers::start(&from, [true, false].map(|v4| frontend(v4, STANDARD, WEB)));
     balanced.servers.retain(|(name, _)| name != "b2");
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), calls.callers().len());
     balanced.state("b2", "Down").await;
     let took = start.elapsed();
     println!("{mode}: known to be dead on every host after {took:?}");
     assert!(took < Duration::from_secs(30));
+    let probers = [IpAddr::from(PROBE_IPV4), IpAddr::from(PROBE_IPV6)];
+    until("one more probe of each family", async || {
+        let called = calls.callers().split_off(before);
+        probers.iter().all(|it| called.iter().filter(|from| *from == it).count() > THRESHOLD)
+    })
+    .await;
+    drop(callers);
+    let called = calls.callers().split_off(before);
+    for prober in probers {
+        let probes = probes_until_out(&called, prober);
+        println!("{mode}: {probes} probes from {prober} before the last connection");
+        assert!((1..=THRESHOLD).contains(&probes), "{probes} probes, then nobody else");
+    }
+    drop(calls);
     check_answers(&balanced, &["b1", "b3", "b4"]);
     let down = listed(&balanced, "b2");
     assert_eq!(down["state"], "Down", "{down}");

@@ -98,3 +98,8 @@ async fn every_cell_is_exact_through_a_gateway_of_another_host_with_xdp() {
 async fn every_cell_is_exact_through_a_gateway_of_the_same_host() {
     check("u-gw-l", "tc", true).await;
 }
+
+#[tokio::test]
+async fn every_cell_is_exact_through_a_gateway_of_the_same_host_with_xdp() {
+    check("u-gw-lx", "xdp", true).await;
+}
