@@ -13,7 +13,7 @@ use vnetpeer_common::{
         Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey,
         Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch,
     },
-    datapath::{Describe, LiveCached, LiveFlow, LiveTags, Opened, Tables},
+    datapath::{Describe, LiveCached, LiveFlow, LiveTags, Nodes, Opened, Tables},
     reason::DropReason,
     types::{
         Addr, BalancerId, LinkId, NextHopId, NicId, PolicyId, RuleId, TableId, VnetId, VtepId,
@@ -208,6 +208,16 @@ impl HostTables {
     }
 }
 
+impl Nodes for HostTables {
+    fn node4(&self, index: u32) -> Option<&Node4> {
+        self.trie_v4.get(index)
+    }
+
+    fn node6(&self, index: u32) -> Option<&Node6> {
+        self.trie_v6.get(index)
+    }
+}
+
 impl Tables for HostTables {
     fn config(&self) -> Option<&Config> {
         self.config.get(0)
@@ -231,14 +241,6 @@ impl Tables for HostTables {
 
     fn routes(&self, id: TableId) -> Option<&Roots> {
         self.routes.get(id.0)
-    }
-
-    fn node4(&self, index: u32) -> Option<&Node4> {
-        self.trie_v4.get(index)
-    }
-
-    fn node6(&self, index: u32) -> Option<&Node6> {
-        self.trie_v6.get(index)
     }
 
     fn next_hop(&self, id: NextHopId) -> Option<&NextHop> {

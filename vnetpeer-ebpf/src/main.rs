@@ -30,6 +30,7 @@ mod frame;
 mod functions;
 mod helpers;
 mod maps;
+mod object;
 mod tables;
 
 use aya_ebpf::{
@@ -219,17 +220,3 @@ fn xdp_act(frame: &XdpFrame, verdict: Verdict, ifindex: u32) -> u32 {
         Verdict::Drop(_) => xdp_action::XDP_DROP,
     }
 }
-
-/// Never reached: the core has no panicking operation, and `cargo xtask verify` refuses an object
-/// that links panic code.
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-// SAFETY: the loader reads this section; nothing else has the name.
-#[unsafe(link_section = "license")]
-// SAFETY: see above.
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

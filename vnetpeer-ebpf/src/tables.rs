@@ -16,7 +16,7 @@ use vnetpeer_common::{
         RuleEntry, Vnet, Vtep, Watch,
     },
     datapath::{
-        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, LiveTags, Opened,
+        Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, LiveTags, Nodes, Opened,
         Resolved, Tables, query_flags,
     },
     reason::DropReason,
@@ -58,6 +58,18 @@ fn cache_index(hash: u32, way: u32, family: usize) -> Option<u32> {
 /// The maps of this host.
 pub(crate) struct Maps;
 
+impl Nodes for Maps {
+    #[inline(always)]
+    fn node4(&self, index: u32) -> Option<&Node4> {
+        maps::TRIE_V4.get(index)
+    }
+
+    #[inline(always)]
+    fn node6(&self, index: u32) -> Option<&Node6> {
+        maps::TRIE_V6.get(index)
+    }
+}
+
 impl Tables for Maps {
     #[inline(always)]
     fn config(&self) -> Option<&Config> {
@@ -96,16 +108,6 @@ impl Tables for Maps {
     #[inline(always)]
     fn routes(&self, id: TableId) -> Option<&Roots> {
         maps::ROUTES.get(id.0)
-    }
-
-    #[inline(always)]
-    fn node4(&self, index: u32) -> Option<&Node4> {
-        maps::TRIE_V4.get(index)
-    }
-
-    #[inline(always)]
-    fn node6(&self, index: u32) -> Option<&Node6> {
-        maps::TRIE_V6.get(index)
     }
 
     #[inline(always)]

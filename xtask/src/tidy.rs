@@ -16,11 +16,12 @@ use crate::workspace;
 
 /// The only files where `unsafe` may appear: those that touch packet memory, maps, kernel
 /// helpers and system calls that no crate wraps.
-const UNSAFE_FILES: [&str; 15] = [
+const UNSAFE_FILES: [&str; 17] = [
     "tests/src/netns/tap.rs",
     "vnetpeer-ebpf/src/bin/bench.rs",
     "vnetpeer-ebpf/src/bin/bench/sketch.rs",
     "vnetpeer-ebpf/src/bin/bench/steps.rs",
+    "vnetpeer-ebpf/src/bin/routes.rs",
     "vnetpeer-ebpf/src/bin/system.rs",
     "vnetpeer-ebpf/src/capture.rs",
     "vnetpeer-ebpf/src/frame.rs",
@@ -28,6 +29,7 @@ const UNSAFE_FILES: [&str; 15] = [
     "vnetpeer-ebpf/src/helpers.rs",
     "vnetpeer-ebpf/src/main.rs",
     "vnetpeer-ebpf/src/maps.rs",
+    "vnetpeer-ebpf/src/object.rs",
     "vnetpeer-ebpf/src/tables.rs",
     "vnetpeer-userspace/src/agent/health/socket.rs",
     "vnetpeer-userspace/src/agent/peer.rs",

@@ -45,7 +45,7 @@ pub use parse::Headers;
 pub use resolve::{Resolved, resolve};
 pub use route::{lookup4, lookup6};
 pub use shape::reply_interface;
-pub use tables::{Describe, Tables};
+pub use tables::{Describe, Nodes, Tables};
 pub use translate::{Change, Replace, Side};
 pub use verdict::{Delivery, Transmission, Verdict};
 pub use watch::{Sight, witness};

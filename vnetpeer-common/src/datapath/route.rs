@@ -1,6 +1,6 @@
 //! Longest prefix match in the stride-8 tries of [`crate::abi::Node4`] and [`crate::abi::Node6`].
 
-use super::Tables;
+use super::Nodes;
 use crate::{
     abi::Entry,
     types::{V4, V6},
@@ -15,7 +15,7 @@ const LEVELS_V6: u32 = 16;
 
 /// The value of the longest prefix that covers `address`; `None` where none does.
 #[inline(always)]
-pub fn lookup4<T: Tables>(tables: &T, root: Entry, address: V4) -> Option<u32> {
+pub fn lookup4<T: Nodes>(tables: &T, root: Entry, address: V4) -> Option<u32> {
     let mut key = address.bits();
     let mut entry = root;
     for _ in 0..LEVELS_V4 {
@@ -29,7 +29,7 @@ pub fn lookup4<T: Tables>(tables: &T, root: Entry, address: V4) -> Option<u32> {
 
 /// As [`lookup4`] for a key of 16 bits in the upper half of `bits`, the rest of which is ignored.
 #[inline(always)]
-pub(super) fn lookup_port<T: Tables>(tables: &T, root: Entry, bits: u32) -> Option<u32> {
+pub(super) fn lookup_port<T: Nodes>(tables: &T, root: Entry, bits: u32) -> Option<u32> {
     let mut entry = root;
     let mut key = bits;
     for _ in 0..LEVELS_PORT {
@@ -43,7 +43,7 @@ pub(super) fn lookup_port<T: Tables>(tables: &T, root: Entry, bits: u32) -> Opti
 
 /// The value of the longest prefix that covers `address`; `None` where none does.
 #[inline(always)]
-pub fn lookup6<T: Tables>(tables: &T, root: Entry, address: V6) -> Option<u32> {
+pub fn lookup6<T: Nodes>(tables: &T, root: Entry, address: V6) -> Option<u32> {
     let [high, low] = address.halves();
     let mut entry = root;
     for _ in 0..LEVELS_V6 {

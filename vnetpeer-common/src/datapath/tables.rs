@@ -23,10 +23,18 @@ pub trait Describe {
     fn describe(self, event: &mut Event);
 }
 
+/// The nodes of tries: all that a longest prefix match needs.
+pub trait Nodes {
+    /// A node of an IPv4 trie.
+    fn node4(&self, index: u32) -> Option<&Node4>;
+    /// A node of an IPv6 trie.
+    fn node6(&self, index: u32) -> Option<&Node6>;
+}
+
 /// The tables of one host. Lookups on the path of every packet are array-shaped; the four that are
 /// hashes ([`Tables::relation`], [`Tables::frontend`], [`Tables::vtep_by_address`],
 /// [`Tables::owns_address`]) serve unusual packets only.
-pub trait Tables: Sized {
+pub trait Tables: Nodes + Sized {
     /// This host's settings.
     fn config(&self) -> Option<&Config>;
     /// Which packets somebody watches.
@@ -43,10 +51,6 @@ pub trait Tables: Sized {
     fn vnet(&self, id: VnetId) -> Option<&Vnet>;
     /// Roots of a table of effective routes.
     fn routes(&self, id: TableId) -> Option<&Roots>;
-    /// A node of an IPv4 trie.
-    fn node4(&self, index: u32) -> Option<&Node4>;
-    /// A node of an IPv6 trie.
-    fn node6(&self, index: u32) -> Option<&Node6>;
     /// A next hop.
     fn next_hop(&self, id: NextHopId) -> Option<&NextHop>;
     /// A link.

@@ -27,6 +27,8 @@
     reason = "the program macros generate entry points without documentation; the functions have it"
 )]
 
+#[path = "../object.rs"]
+mod object;
 #[path = "bench/sketch.rs"]
 mod sketch;
 #[path = "bench/steps.rs"]
@@ -298,16 +300,3 @@ pub fn refused_tc(ctx: TcContext) -> i32 {
     unsafe { bpf_skb_adjust_room(ctx.skb.skb, OUTER, BEHIND_ETHERNET, TUNNEL) };
     TC_ACT_UNSPEC
 }
-
-/// Never reached: no operation here panics.
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-// SAFETY: the loader reads this section; nothing else has the name.
-#[unsafe(link_section = "license")]
-// SAFETY: see above.
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -20,6 +20,9 @@
     reason = "the program macros generate entry points without documentation; the functions have it"
 )]
 
+#[path = "../object.rs"]
+mod object;
+
 use aya_ebpf::{
     Global,
     bindings::{
@@ -268,16 +271,3 @@ pub fn decap_tc(ctx: TcContext) -> i32 {
         bpf_redirect_peer(TARGET.load(), 0) as i32
     }
 }
-
-/// Never reached: no operation here panics.
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-// SAFETY: the loader reads this section; nothing else has the name.
-#[unsafe(link_section = "license")]
-// SAFETY: see above.
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -9,7 +9,7 @@ use vnetpeer_common::{
         Node6, RelationKey, Roots, Row, RuleEntry, Vnet, Vtep, Watch,
     },
     datapath::{
-        Case, Describe, FlowQuery, LiveCached, LiveFlow, LiveTags, Opened, Tables, classify,
+        Case, Describe, FlowQuery, LiveCached, LiveFlow, LiveTags, Nodes, Opened, Tables, classify,
     },
     reason::DropReason,
     types::{
@@ -53,6 +53,16 @@ impl<'a> HostTables<'a> {
     }
 }
 
+impl Nodes for HostTables<'_> {
+    fn node4(&self, index: u32) -> Option<&Node4> {
+        Some(self.image.trie_v4.get(index))
+    }
+
+    fn node6(&self, index: u32) -> Option<&Node6> {
+        Some(self.image.trie_v6.get(index))
+    }
+}
+
 impl Tables for HostTables<'_> {
     fn config(&self) -> Option<&Config> {
         Some(&self.image.config)
@@ -77,14 +87,6 @@ impl Tables for HostTables<'_> {
 
     fn routes(&self, id: TableId) -> Option<&Roots> {
         Some(self.image.routes.get(id.0))
-    }
-
-    fn node4(&self, index: u32) -> Option<&Node4> {
-        Some(self.image.trie_v4.get(index))
-    }
-
-    fn node6(&self, index: u32) -> Option<&Node6> {
-        Some(self.image.trie_v6.get(index))
     }
 
     fn next_hop(&self, id: NextHopId) -> Option<&NextHop> {

@@ -14,11 +14,12 @@ mod pool;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub use self::pool::{Exhausted, Pool, QUARANTINE_GENERATIONS};
-pub(super) use self::{
+pub use self::{
     build::{Prefix, build},
+    format::{Children, NodeFormat},
+    pool::{Exhausted, Finished, Interner, Pool, QUARANTINE_GENERATIONS},
+};
+pub(super) use self::{
     flatten::{flatten, meet},
-    format::NodeFormat,
     over::{build_over, keep_all},
-    pool::{Finished, Interner},
 };

@@ -9,17 +9,17 @@ use super::{Exhausted, Interner, NodeFormat, format::Children};
 /// A prefix and its leaf. The order is that of the address, then the shorter prefix first, so that
 /// a prefix comes directly before everything inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::topology) struct Prefix {
+pub struct Prefix {
     /// Address, in the upper bits, host bits zero.
-    pub(in crate::topology) address: u128,
+    pub address: u128,
     /// Length in bits.
-    pub(in crate::topology) len: u32,
+    pub len: u32,
     /// What the covered addresses get.
-    pub(in crate::topology) leaf: Entry,
+    pub leaf: Entry,
 }
 
 /// Builds the trie of `prefixes`, which are sorted and unique, and returns its root.
-pub(in crate::topology) fn build<T: NodeFormat>(
+pub fn build<T: NodeFormat>(
     nodes: &mut Interner<T>,
     prefixes: &[Prefix],
 ) -> Result<Entry, Exhausted> {

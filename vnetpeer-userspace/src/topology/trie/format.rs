@@ -4,10 +4,10 @@ use bytemuck::NoUninit;
 use vnetpeer_common::abi::{Entry, Node4, Node6, TRIE_FANOUT};
 
 /// Children of a node.
-pub(in crate::topology) type Children = [Entry; TRIE_FANOUT];
+pub type Children = [Entry; TRIE_FANOUT];
 
 /// A node of an IPv4 or an IPv6 trie. Addresses are 128 bits, IPv4 in the upper 32.
-pub(in crate::topology) trait NodeFormat: Eq + NoUninit {
+pub trait NodeFormat: Eq + NoUninit {
     /// Whether a node may skip bytes on which all of its prefixes agree.
     const SKIPS: bool;
 

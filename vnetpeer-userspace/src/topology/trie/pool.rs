@@ -227,11 +227,11 @@ fn slot(number: u32) -> Option<usize> {
 }
 
 /// A pool of the next generation, and what must be written before any root.
-pub(in crate::topology) type Finished<T> = (Arc<Pool<T>>, Vec<(u32, Arc<T>)>);
+pub type Finished<T> = (Arc<Pool<T>>, Vec<(u32, Arc<T>)>);
 
 /// Builds the next generation of a pool: what is not asked for again is freed at the end.
 #[derive(Debug)]
-pub(in crate::topology) struct Interner<T: Eq + NoUninit> {
+pub struct Interner<T: Eq + NoUninit> {
     /// Copied when it changes.
     pool: Arc<Pool<T>>,
     generation: u64,
@@ -245,7 +245,7 @@ pub(in crate::topology) struct Interner<T: Eq + NoUninit> {
 
 impl<T: Eq + NoUninit> Interner<T> {
     /// Starts generation `generation` of `pool`.
-    pub(in crate::topology) fn new(pool: impl Into<Arc<Pool<T>>>, generation: u64) -> Self {
+    pub fn new(pool: impl Into<Arc<Pool<T>>>, generation: u64) -> Self {
         let pool = pool.into();
         let (kept, written) = (Vec::new(), Vec::new());
         Self { pool, generation, keeping: true, kept, written, log: None }
@@ -281,7 +281,7 @@ impl<T: Eq + NoUninit> Interner<T> {
     }
 
     /// The number of an item.
-    pub(in crate::topology) fn intern(&mut self, content: T) -> Result<u32, Exhausted> {
+    pub fn intern(&mut self, content: T) -> Result<u32, Exhausted> {
         let number = if let Some(number) = self.pool.find(&content) {
             self.revive(number);
             number
@@ -324,13 +324,13 @@ impl<T: Eq + NoUninit> Interner<T> {
     }
 
     /// The item of a number.
-    pub(in crate::topology) fn get(&self, number: u32) -> Option<&T> {
+    pub fn get(&self, number: u32) -> Option<&T> {
         self.pool.get(number)
     }
 
     /// The pool of the new generation, and what must be written before any root: items that others
     /// refer to come first.
-    pub(in crate::topology) fn finish(mut self) -> Finished<T> {
+    pub fn finish(mut self) -> Finished<T> {
         let written = self.written.iter().filter_map(|number| {
             let item = self.pool.item(*number)?;
             Some((*number, Arc::clone(&item.content)))
