@@ -19,6 +19,11 @@ pub fn system_programs() -> Vec<u8> {
     read("VNETPEER_SYSTEM_OBJECT", "target/bpf/bpfel-unknown-none/release/vnetpeer-system")
 }
 
+/// Lookups of routes in a benchmark: `VNETPEER_ROUTES_OBJECT`, else where `cargo xtask build` leaves them.
+pub fn route_programs() -> Vec<u8> {
+    read("VNETPEER_ROUTES_OBJECT", "target/bpf/bpfel-unknown-none/release/vnetpeer-routes")
+}
+
 fn read(variable: &str, default: &str) -> Vec<u8> {
     let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let path = env::var_os(variable).map_or_else(|| workspace.join(default), PathBuf::from);

@@ -14,6 +14,7 @@ mod instance;
 mod observe;
 mod policy;
 mod report;
+mod routes;
 mod scale;
 mod scrape;
 mod system;
@@ -100,11 +101,13 @@ fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     let mut rows = system::run(name, rounds.unwrap_or(system::ROUNDS))?;
     rows.extend(scale::run(name, rounds.unwrap_or(scale::ROUNDS), clock)?);
     rows.extend(scrape::run(name, rounds.unwrap_or(scrape::ROUNDS))?);
+    rows.extend(routes::run(name, rounds.unwrap_or(routes::ROUNDS))?);
     // The others prepare the kernel before they look at the name.
-    if !["metering", "scale", "system"].iter().any(|other| name.starts_with(other)) {
-        rows.extend(observe::run(name, rounds.unwrap_or(observe::ROUNDS))?);
+    if ["metering", "routes", "scale", "system"].iter().any(|other| name.starts_with(other)) {
+        return Ok(rows);
     }
-    if !["metering", "observe", "scale", "system"].iter().any(|other| name.starts_with(other)) {
+    rows.extend(observe::run(name, rounds.unwrap_or(observe::ROUNDS))?);
+    if !name.starts_with("observe") {
         rows.extend(datapath::run(name, rounds.unwrap_or(datapath::ROUNDS))?);
         rows.extend(policy::run(name, rounds.unwrap_or(policy::ROUNDS))?);
     }
