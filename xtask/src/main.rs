@@ -13,6 +13,7 @@ mod shell;
 mod test;
 mod tidy;
 mod verify;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Command {
     Tidy,
     /// Loads every program into the kernel; prints its instructions and stack, checks its budget.
     Verify,
+    /// Runs the checks on other kernels, each in an emulated machine.
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -71,5 +74,6 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),
         Command::Verify => verify::run(),
+        Command::Vm(args) => vm::run(&args),
     }
 }

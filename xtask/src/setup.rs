@@ -62,6 +62,11 @@ pub(crate) fn for_kernel() -> Result<()> {
     Ok(())
 }
 
+/// Makes ready what emulates machines.
+pub(crate) fn for_vm() -> Result<()> {
+    Apt::default().install(&["qemu-system-x86", "xz-utils"])
+}
+
 /// Makes ready what judges exports of costs, and returns where it is; none without its Python.
 pub(crate) fn for_focus() -> Result<Option<PathBuf>> {
     focus::ensure()
