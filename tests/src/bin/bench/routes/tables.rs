@@ -242,7 +242,7 @@ impl Tables {
     pub(super) fn time(&mut self, program: &str, order: Order, runs: u32) -> Result<f64> {
         let mut choice = [0; CHOICE_LEN];
         let [factor, addend] = order.step();
-        for (place, value) in choice.chunks_exact_mut(8).zip([1 << 40, factor, addend]) {
+        for (place, value) in choice.chunks_exact_mut(8).zip([1 << 63, factor, addend]) {
             place.copy_from_slice(&u64::to_ne_bytes(value));
         }
         choice[24..28].copy_from_slice(&self.count.to_ne_bytes());
