@@ -21,7 +21,7 @@ use vnetpeer_common::{
     types::{Addr, BalancerId, LinkId, NicId, VtepId},
 };
 
-pub use self::run::{Action, Outcome, Program};
+pub use self::run::{Action, Outcome, Program, super_frame};
 use crate::{capacity, counters::Counters, object, world::Image};
 
 /// The interface that test runs come in on: the loopback device of the namespace.

@@ -121,6 +121,13 @@ impl Action {
     }
 }
 
+/// The context of a test run on a super-frame whose segments have so many bytes of payload.
+pub fn super_frame(gso_size: u32) -> [u8; SKB_LEN] {
+    let mut context = [0; SKB_LEN];
+    context[SKB_GSO_SIZE..SKB_GSO_SIZE + 4].copy_from_slice(&gso_size.to_ne_bytes());
+    context
+}
+
 impl Kernel {
     /// Runs a program once. `Err` if the kernel does not run programs on such a frame.
     pub fn run(
@@ -130,8 +137,7 @@ impl Kernel {
         gso_size: u32,
     ) -> Result<Outcome, ProgramError> {
         let mut output = vec![0; OUTPUT_MAX];
-        let mut context = [0; SKB_LEN];
-        context[SKB_GSO_SIZE..SKB_GSO_SIZE + 4].copy_from_slice(&gso_size.to_ne_bytes());
+        let context = super_frame(gso_size);
         let options = TestRunOptions {
             data_in: Some(frame),
             data_out: Some(&mut output),

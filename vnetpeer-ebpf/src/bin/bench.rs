@@ -52,6 +52,8 @@ use aya_ebpf::{
 
 /// Words of the packet that are restored.
 const WORDS: usize = 12;
+/// Words that the shortest frame has, of 64 bytes.
+const FIRST_WORDS: usize = 8;
 /// Outer headers over IPv4.
 const OUTER: i32 = 50;
 /// `BPF_ADJ_ROOM_MAC`.
@@ -103,14 +105,19 @@ static EMPTY_TC: ProgramArray = ProgramArray::with_max_entries(1, 0);
 /// Writes the first bytes and the fields that vary.
 #[inline(always)]
 fn restore(template: *mut Template, data: usize, end: usize) -> Option<()> {
-    if data + WORDS * 8 > end {
+    if data + FIRST_WORDS * 8 > end {
         return None;
     }
     // SAFETY: the map's value lives as long as the map, and only this CPU runs the benchmark; the
-    // packet has the bytes, compared above, and fields lie within them, masked below.
+    // packet has the bytes, compared before each write.
     unsafe {
-        for index in 0..WORDS {
+        for index in 0..FIRST_WORDS {
             ((data + index * 8) as *mut u64).write_unaligned((*template).words[index]);
+        }
+        if data + WORDS * 8 <= end {
+            for index in FIRST_WORDS..WORDS {
+                ((data + index * 8) as *mut u64).write_unaligned((*template).words[index]);
+            }
         }
         let values = next_values(template)?;
         for (field, value) in values.into_iter().enumerate() {

@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::ProgramFd;
-use vnetpeer_tests::kernel::Program;
+use vnetpeer_common::wire::{ETHERNET_LEN, Ipv4, Ipv6, Udp};
+use vnetpeer_tests::{kernel::Program, packet::Packet};
 
 use crate::{
     harness::{self, At, Harness},
@@ -15,6 +16,14 @@ use crate::{
 pub(crate) const ROUNDS: usize = 25;
 /// Sizes of the networks.
 const ROUTES: [u16; 2] = [1, 1_000];
+/// Bytes of the frame of the smallest packet and of the IP packet of the largest, as benchmarks are named.
+const SIZES: [(&str, usize); 2] = [("64-bytes", 64), ("1500-bytes", ETHERNET_LEN + 1_500)];
+/// Bytes of payload of a segment of a super-frame, and segments.
+const SEGMENT: (u32, usize) = (1_400, 2);
+/// How much longer a packet to a peered network may take than one within the network.
+const PEERED: f64 = 1.03;
+/// How much longer a packet of IPv6 may take than one of IPv4.
+const V6: f64 = 1.25;
 
 /// What a program does to the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +83,28 @@ pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
         benches.len() * rounds
     );
     let floors = Floors { benches: &benches, shrink_tc };
-    let rows = benches.iter().filter(|bench| !matches!(bench.effect, Effect::Least(_)));
-    Ok(rows.map(|bench| floors.row(bench)).collect())
+    let measured = benches.iter().filter(|bench| !matches!(bench.effect, Effect::Least(_)));
+    let mut rows: Vec<Row> = measured.map(|bench| floors.row(bench)).collect();
+    rows.extend(ratios(&rows));
+    rows.extend(floors.rows());
+    Ok(rows)
+}
+
+/// What is compared in the same rounds.
+fn ratios(rows: &[Row]) -> Vec<Row> {
+    let of = |name: &str| rows.iter().find(|row| row.name == name);
+    let peered = rows.iter().filter_map(|row| {
+        let within = of(&row.name.replace("local/1-routes", "local/1-routes-unmetered"))?;
+        let name = row.name.replace("hit/local/1-routes", "peered-to-local");
+        (name != row.name).then(|| Row::ratio_of(name, row, within).at_most(Some(PEERED)))
+    });
+    let v6 = rows.iter().filter(|row| row.name.contains("/hit/")).filter_map(|row| {
+        let of_v4 = row.name.replace("-v6", "");
+        let name = of_v4.replace("hit/", "v6-to-v4/");
+        let v4 = of(&of_v4)?;
+        (of_v4 != row.name).then(|| Row::ratio_of(name, row, v4).at_most(Some(V6)))
+    });
+    peered.chain(v6).collect()
 }
 
 /// All benchmarks of one size at one hook.
@@ -102,6 +131,20 @@ fn benches_of(instance: &Instance, routes: u16, at: At) -> Result<Vec<Bench>> {
             // What metering costs is the difference from `local`.
             add(&(path("local") + "-unmetered"), Effect::Local, out, WITHIN.to(v6, routes))?;
             add("drop/spoof", Effect::Drop, out, worlds::spoofed(v6))?;
+            add("drop/no-route", Effect::Drop, out, worlds::to_nowhere(v6, false))?;
+            add("drop/route-none", Effect::Drop, out, worlds::to_nowhere(v6, true))?;
+            for (name, len) in SIZES {
+                let headers =
+                    ETHERNET_LEN + size_of::<Udp>() + if v6 { Ipv6::LEN } else { Ipv4::LEN };
+                let udp = |packet: Packet| packet.udp(40_000, 53, len - headers);
+                let path = |effect: &str| format!("hit/{effect}/{name}");
+                add(&path("local"), Effect::Local, out, LOCAL.to_one(v6, udp))?;
+                add(&path("encap"), Effect::Encap, out, remote.to_one(v6, udp))?;
+                add(&path("decap"), Effect::Decap, into, remote.from_one(v6, len - headers))?;
+            }
+            if at == At::Tc {
+                add("hit/local/super-frame", Effect::Local, out, super_frame(v6))?;
+            }
         } else {
             // The routes alone: with one destination, the rest of the tables stays in the cache.
             add(&(path("local") + "-same"), Effect::Local, out, LOCAL.to(v6, 1))?;
@@ -109,6 +152,14 @@ fn benches_of(instance: &Instance, routes: u16, at: At) -> Result<Vec<Bench>> {
         }
     }
     Ok(benches)
+}
+
+/// A packet that the kernel cuts on its way out. Where it has to be encapsulated it has none of what a test run
+/// can say about it.
+fn super_frame(v6: bool) -> Load {
+    let (gso_size, segments) = SEGMENT;
+    let tcp = |packet: Packet| packet.tcp(40_000, 53, gso_size as usize * segments);
+    Load { gso_size, ..LOCAL.to_one(v6, tcp) }
 }
 
 /// The programs that do as little as can be.
@@ -188,13 +239,40 @@ impl Floors<'_> {
         }
     }
 
-    fn row(&self, bench: &Bench) -> Row {
-        let target = match bench.effect {
-            Effect::Local => Some(90.0),
-            Effect::Encap => Some(110.0),
-            Effect::Decap => Some(70.0),
-            Effect::Drop | Effect::Least(_) => None,
+    /// The floors as they are.
+    fn rows(&self) -> Vec<Row> {
+        let rows = self.benches.iter().filter_map(|bench| {
+            let Effect::Least(name) = bench.effect else { return None };
+            let shrink = if name == "redirect" { 0.0 } else { self.shrink_tc };
+            let (hook, extra) = match (bench.at, name) {
+                (At::Xdp, _) => ("", 0.0),
+                (At::Tc, "redirect" | "push") => ("-tc", shrink),
+                (At::Tc, _) => return None,
+            };
+            let times = bench.times.iter().map(|time| time - extra).collect();
+            Some(Row::new(format!("datapath/floor/{name}{hook}"), "ns", times))
+        });
+        rows.collect()
+    }
+
+    /// The longest time that is wanted, of packets of one flow and of a thousand.
+    fn target(bench: &Bench) -> Option<f64> {
+        let [of_one, of_thousand] = match (bench.at, bench.effect) {
+            (_, Effect::Drop | Effect::Least(_)) => return None,
+            (At::Xdp, Effect::Local) => [38.0, 48.0],
+            (At::Xdp, Effect::Encap) => [58.0, 68.0],
+            (At::Xdp, Effect::Decap) => [55.0, 65.0],
+            (At::Tc, Effect::Local) => [90.0; 2],
+            (At::Tc, Effect::Encap) => [110.0; 2],
+            (At::Tc, Effect::Decap) => [70.0; 2],
         };
+        let target = if bench.load.count == 1 { of_one } else { of_thousand };
+        let v6 = bench.at == At::Xdp && bench.name.contains("-v6");
+        Some(if v6 { target * V6 } else { target })
+    }
+
+    fn row(&self, bench: &Bench) -> Row {
+        let target = Self::target(bench);
         let extra = self.extra(bench);
         let times = bench.times.iter().map(|time| time - extra).collect();
         Row::new(&bench.name, "ns", times).beside(Some(self.floor(bench)), None).at_most(target)

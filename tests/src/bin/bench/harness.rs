@@ -16,7 +16,7 @@ use nix::{
     unistd::Pid,
 };
 use vnetpeer_common::abi::{CACHE_WAYS, capacity};
-use vnetpeer_tests::object;
+use vnetpeer_tests::{kernel::super_frame, object};
 
 use crate::worlds::Load;
 
@@ -254,7 +254,7 @@ impl Harness {
     fn run(&mut self, wrapper: &str, load: &Load, runs: u32) -> Result<Raw> {
         let template = template(load);
         Array::<_, [u8; TEMPLATE_LEN]>::try_from(self.map_mut("TEMPLATE")?)?.set(0, template, 0)?;
-        repeat(self.ebpf.program(wrapper).context("the wrapper")?, &load.frame, runs)
+        repeat(self.ebpf.program(wrapper).context("the wrapper")?, &load.frame, load.gso_size, runs)
     }
 
     /// Nanoseconds per run of a program without wrapper on a packet that it makes shorter each time.
@@ -265,7 +265,7 @@ impl Harness {
         frame[12] = 8;
         let mut times = Vec::new();
         for _ in 0..200 {
-            times.push(repeat(program, &frame, RUNS)?.time);
+            times.push(repeat(program, &frame, 0, RUNS)?.time);
         }
         Ok(crate::report::median(&times))
     }
@@ -290,8 +290,14 @@ pub(crate) fn fd(program: &Program) -> Result<ProgramFd> {
     Ok(program.fd().context("the program is loaded")?.try_clone()?)
 }
 
-fn repeat(program: &Program, frame: &[u8], repeat: u32) -> Result<Raw> {
-    let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
+fn repeat(program: &Program, frame: &[u8], gso_size: u32, repeat: u32) -> Result<Raw> {
+    let context = super_frame(gso_size);
+    let options = TestRunOptions {
+        data_in: Some(frame),
+        ctx_in: (gso_size != 0).then_some(&context[..]),
+        repeat,
+        ..TestRunOptions::new()
+    };
     let result = match program {
         Program::Xdp(program) => program.test_run(options),
         Program::SchedClassifier(program) => program.test_run(options),
@@ -317,6 +323,7 @@ fn template(load: &Load) -> [u8; TEMPLATE_LEN] {
     bytes.extend(load.fields.map(|field| field.shift));
     bytes.extend(load.kind.to_ne_bytes());
     bytes.extend(u32::from(load.list.is_some()).to_ne_bytes());
-    bytes.extend(&load.frame[..RESTORED]);
+    bytes.extend(load.frame.iter().take(RESTORED));
+    bytes.resize(TEMPLATE_LEN, 0);
     bytes.try_into().expect("the template's length")
 }

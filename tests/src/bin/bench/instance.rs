@@ -196,10 +196,15 @@ impl Instance {
 
     /// Packets that left over the links of the guest's spoke, as metered.
     pub(crate) fn metered(&mut self) -> Result<u64> {
+        self.metered_over([LOCAL.out, REMOTE.out, REMOTE_OVER_V6.out])
+    }
+
+    /// Packets that left over these links, as metered.
+    pub(crate) fn metered_over(&mut self, links: impl IntoIterator<Item = LinkId>) -> Result<u64> {
         let map = self.map_mut(maps::METERS)?;
         let map = PerCpuArray::<_, [u8; size_of::<Meter>()]>::try_from(map)?;
         let mut packets = 0;
-        for LinkId(link) in [LOCAL.out, REMOTE.out, REMOTE_OVER_V6.out] {
+        for LinkId(link) in links {
             let meters = map.get(&link, 0)?;
             let meters = meters.iter().map(|bytes| bytemuck::cast::<_, Meter>(*bytes));
             packets += meters.map(|meter| meter.egress_packets).sum::<u64>();

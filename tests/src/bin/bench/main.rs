@@ -8,6 +8,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark whose own constants are wrong cannot go on")]
 
 mod datapath;
+mod flat;
 mod graphs;
 mod harness;
 mod instance;
@@ -109,6 +110,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     rows.extend(observe::run(name, rounds.unwrap_or(observe::ROUNDS))?);
     if !name.starts_with("observe") {
         rows.extend(datapath::run(name, rounds.unwrap_or(datapath::ROUNDS))?);
+        rows.extend(flat::run(name, rounds.unwrap_or(flat::ROUNDS))?);
         rows.extend(policy::run(name, rounds.unwrap_or(policy::ROUNDS))?);
     }
     Ok(rows)

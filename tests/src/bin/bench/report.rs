@@ -49,6 +49,12 @@ impl Row {
         Self { name: name.into(), unit, rounds, floor: None, baseline: None, goals: Vec::new() }
     }
 
+    /// How much longer one took than another, round by round.
+    pub(crate) fn ratio_of(name: impl Into<String>, one: &Self, other: &Self) -> Self {
+        let rounds = one.rounds.iter().zip(&other.rounds).map(|(one, other)| one / other);
+        Self::new(name, "x", rounds.collect())
+    }
+
     /// With what was measured beside it.
     pub(crate) fn beside(mut self, floor: Option<f64>, baseline: Option<f64>) -> Self {
         (self.floor, self.baseline) = (floor, baseline);

@@ -87,7 +87,12 @@ pub(crate) struct Load {
     pub(crate) list: Option<u32>,
     /// How the kernel marked the packet when it came in.
     pub(crate) kind: u16,
+    /// Bytes of payload of each segment of a super-frame; 0 for a single packet.
+    pub(crate) gso_size: u32,
 }
+
+/// Bytes of payload of the packets whose size does not matter.
+pub(crate) const PAYLOAD: usize = 64;
 
 /// A 16-bit field of the frame that counts.
 #[derive(Clone, Copy)]
@@ -178,32 +183,36 @@ impl Spoke {
             return;
         }
         world.vnets.insert(self.vnet, spaces);
-        // As Azure makes them: access allowed, forwarded traffic not.
-        let flags = LINK_ALL & !link_flags::ALLOW_FORWARDED;
-        let (vnet, remote) = (TENANT_A, self.vnet);
-        world.links.insert(self.out, Link { flags, vnet, remote, reverse: self.back });
-        let (vnet, remote) = (remote, vnet);
-        world.links.insert(self.back, Link { flags, vnet, remote, reverse: self.out });
-        world.relations.insert(RelationKey { vnet, remote }, self.back);
-        world.relations.insert(RelationKey { vnet: remote, remote: vnet }, self.out);
+        peer(world, self.vnet, self.out, self.back);
     }
 
     /// The guest's packet to a machine of the spoke.
     pub(crate) fn to(&self, v6: bool, count: u16) -> Load {
+        Load { count: count.into(), ..self.to_one(v6, |packet| packet.udp(40_000, 53, PAYLOAD)) }
+    }
+
+    /// The guest's packet to the first machine of the spoke, with this behind its IP header.
+    pub(crate) fn to_one(&self, v6: bool, transport: impl FnOnce(Packet) -> Packet) -> Load {
         let packet =
             if v6 { Packet::v6(GUEST.v6, self.v6(0)) } else { Packet::v4(GUEST.v4, self.v4(0)) };
-        let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
+        let frame = transport(packet).between(GUEST.mac, Mac::ROUTER).bytes();
         let field = Self::field(if v6 { 38 } else { 30 }, v6);
-        Load { frame, fields: [field; 2], count: count.into(), list: None, kind: PACKET_OTHERHOST }
+        Load { fields: [field; 2], ..sent(frame) }
     }
 
     /// A packet of a machine of the spoke to the guest, as its host sends it. The overlay source and
     /// the inner source vary together.
     pub(crate) fn from(&self, v6: bool, count: u16) -> Load {
+        Load { count: count.into(), ..self.from_one(v6, PAYLOAD) }
+    }
+
+    /// A packet of the first machine of the spoke to the guest, with so many bytes of payload.
+    pub(crate) fn from_one(&self, v6: bool, payload: usize) -> Load {
         let packet =
             if v6 { Packet::v6(self.v6(0), GUEST.v6) } else { Packet::v4(self.v4(0), GUEST.v4) };
-        let inner =
-            packet.udp(53, 40_000, 64).between(overlay_mac(self.nic(0)), overlay_mac(GUEST.nic));
+        let inner = packet
+            .udp(53, 40_000, payload)
+            .between(overlay_mac(self.nic(0)), overlay_mac(GUEST.nic));
         let over_v6 = self.host == world::HOST3;
         let (src, dst) = if over_v6 { (HOST3, HOST1_OVER_V6) } else { (HOST2, HOST1) };
         let frame = Tunnel::new(src, dst, TENANT_A.0).around(&inner.bytes()).bytes();
@@ -211,9 +220,35 @@ impl Spoke {
         let source = Self::field(outer_len + if v6 { 22 } else { 26 }, v6);
         let base = u16::try_from(self.first_nic).expect("below 65,536");
         let nic = Field { at: outer_len + 10, base, shift: 0 };
-        Load { frame, fields: [source, nic], count: count.into(), list: None, kind: PACKET_HOST }
+        Load { fields: [source, nic], kind: PACKET_HOST, ..sent(frame) }
     }
 }
+
+/// A frame of the guest that is always the same.
+pub(crate) fn sent(frame: Vec<u8>) -> Load {
+    let unchanged = Field { at: 30, base: u16::from_be_bytes([frame[30], frame[31]]), shift: 0 };
+    Load {
+        frame,
+        fields: [unchanged; 2],
+        count: 1,
+        list: None,
+        kind: PACKET_OTHERHOST,
+        gso_size: 0,
+    }
+}
+
+/// Peers a virtual network with the guest's, as Azure does it: access allowed, forwarded traffic not.
+pub(crate) fn peer(world: &mut World, vnet: VnetId, out: LinkId, back: LinkId) {
+    let flags = LINK_ALL & !link_flags::ALLOW_FORWARDED;
+    let (own, remote) = (TENANT_A, vnet);
+    world.links.insert(out, Link { flags, vnet: own, remote, reverse: back });
+    world.links.insert(back, Link { flags, vnet: remote, remote: own, reverse: out });
+    world.relations.insert(RelationKey { vnet: own, remote }, out);
+    world.relations.insert(RelationKey { vnet: remote, remote: own }, back);
+}
+
+/// What routes of type `None` cover.
+const NOWHERE: [&str; 2] = ["203.0.113.0/24", "2001:db8:77::/48"];
 
 /// The network with this many routes to each spoke.
 pub(crate) fn world(routes: u16) -> World {
@@ -223,8 +258,12 @@ pub(crate) fn world(routes: u16) -> World {
     world.nic_mut(&GUEST).flags = nic_flags::PRESENT | nic_flags::DELIVER_XDP;
     world.vnets.get_mut(&TENANT_A).expect("spoke A").peers.clear();
     world.vtep_mut(world::HOST3).flags |= vtep_flags::TRANSMIT_XDP;
+    world.vtep_mut(world::HOST2).mtu = 1_500;
     for spoke in [&LOCAL, &REMOTE, &REMOTE_OVER_V6, &WITHIN] {
         spoke.add_to(&mut world, routes);
+    }
+    for prefix in NOWHERE {
+        world.add_route(TABLE_A, prefix, NextHop::default());
     }
     world
 }
@@ -236,7 +275,21 @@ pub(crate) fn spoofed(v6: bool) -> Load {
     } else {
         Packet::v4(LOCAL.v4(7), LOCAL.v4(0))
     };
-    let frame = packet.udp(40_000, 53, 64).between(GUEST.mac, Mac::ROUTER).bytes();
-    let unchanged = Field { at: 30, base: u16::from_be_bytes([frame[30], frame[31]]), shift: 0 };
-    Load { frame, fields: [unchanged; 2], count: 1, list: None, kind: PACKET_OTHERHOST }
+    sent(packet.udp(40_000, 53, PAYLOAD).between(GUEST.mac, Mac::ROUTER).bytes())
+}
+
+/// The guest's packet to an address that no route covers, or that one of type `None` covers.
+pub(crate) fn to_nowhere(v6: bool, by_route: bool) -> Load {
+    let [v4_prefix, v6_prefix] = NOWHERE;
+    let packet = if v6 {
+        let prefix: Ipv6Net = v6_prefix.parse().expect("a prefix");
+        let address =
+            if by_route { prefix.addr() } else { Ipv6Addr::new(0xfd99, 0, 0, 0, 0, 0, 0, 1) };
+        Packet::v6(GUEST.v6, address)
+    } else {
+        let prefix: Ipv4Net = v4_prefix.parse().expect("a prefix");
+        let address = if by_route { prefix.addr() } else { Ipv4Addr::new(198, 51, 100, 1) };
+        Packet::v4(GUEST.v4, address)
+    };
+    sent(packet.udp(40_000, 53, PAYLOAD).between(GUEST.mac, Mac::ROUTER).bytes())
 }

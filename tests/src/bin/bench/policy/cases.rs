@@ -11,6 +11,12 @@ use crate::{
 
 /// Flows that are used in turn.
 pub(crate) const COUNTS: [u32; 4] = [1, 1_000, 10_000, 100_000];
+/// How long a hit with so many flows may take, to a NIC of this host and of another.
+const HITS: [[f64; 2]; 4] = [[38.0, 58.0], [48.0, 68.0], [150.0, 160.0], [270.0, 290.0]];
+/// How much longer than the sketch it may take.
+const SKETCH_RATIO: f64 = 1.25;
+/// How long a first packet may take, to a NIC of this host and of another.
+const FIRST: [f64; 2] = [600.0, 400.0];
 /// As many as fit in the smaller cache of IPv6.
 pub(crate) const COUNTS_V6: [u32; 4] = [1, 1_000, 10_000, 50_000];
 /// New flows of one measurement.
@@ -30,8 +36,10 @@ pub(crate) enum Subject {
 pub(crate) enum Before {
     /// Nothing.
     Nothing,
-    /// All flows are sent once.
+    /// All flows are sent twice.
     Warm,
+    /// The NICs have groups that deny the flows.
+    Deny,
     /// The epoch of the sender's NIC is raised, so that no cached action holds.
     NewEpoch,
     /// The flows are removed, and the NICs have so many groups of so many rules each.
@@ -49,13 +57,14 @@ pub(crate) enum List {
     Encap,
     LocalV6,
     AnyEncap,
+    Decap,
     New,
 }
 
 impl List {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Local, Self::Encap, Self::LocalV6, Self::AnyEncap, Self::New];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Local, Self::Encap, Self::LocalV6, Self::AnyEncap, Self::Decap, Self::New];
 
     /// Its flows.
     pub(crate) fn flows(self, sets: [u32; 2]) -> Vec<u32> {
@@ -64,6 +73,7 @@ impl List {
             Self::Encap => flows::list(&REMOTE, false, 100_000, sets[0], Choice::Fitting),
             Self::LocalV6 => flows::list(&LOCAL, true, 50_000, sets[1], Choice::Fitting),
             Self::AnyEncap => flows::list(&REMOTE, false, 100_000, sets[0], Choice::Any),
+            Self::Decap => flows::arriving(&REMOTE, 100_000, sets[0]),
             Self::New => flows::sources(NEW),
         }
     }
@@ -79,6 +89,8 @@ pub(crate) struct Case {
     pub(crate) before: Before,
     /// Whether the packets go to another host.
     pub(crate) remote: bool,
+    /// Whether they come from there.
+    pub(crate) inbound: bool,
     pub(crate) list: List,
     /// Flows in turn.
     pub(crate) count: u32,
@@ -91,6 +103,8 @@ pub(crate) struct Case {
     /// The benchmark that this one is compared with.
     pub(crate) beside: Option<String>,
     pub(crate) target: Option<f64>,
+    /// How much longer than that one it may take.
+    pub(crate) ratio: Option<f64>,
 }
 
 const XDP_DROP: u32 = 1;
@@ -106,6 +120,7 @@ impl Case {
             v6: false,
             before,
             remote,
+            inbound: false,
             list: if remote { List::Encap } else { List::Local },
             count,
             port: 0,
@@ -113,6 +128,7 @@ impl Case {
             action: REDIRECT,
             beside: None,
             target: None,
+            ratio: None,
         }
     }
 
@@ -127,6 +143,7 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = hits();
     cases.extend(known());
     cases.extend(first());
+    cases.push(denied());
     cases.extend(steps());
     cases
 }
@@ -139,15 +156,21 @@ fn hits() -> Vec<Case> {
     let mut cases = Vec::new();
     for remote in [false, true] {
         let effect = effect(remote);
-        for count in COUNTS {
+        for (count, wanted) in COUNTS.into_iter().zip(HITS) {
             let sketch = format!("policy/sketch/{effect}/{count}-flows");
             let program = if remote { "sketch_encap" } else { "sketch_local" };
             let subject = Subject::Beside(program);
             cases.push(Case::new(sketch.clone(), subject, Before::Cache, remote, count));
             let name = format!("policy/hit/{effect}/{count}-flows");
             let hit = Case::new(name, Subject::Product, Before::Warm, remote, count);
-            cases.push(Case { beside: Some(sketch), ..hit });
+            let target = Some(wanted[usize::from(remote)]);
+            cases.push(Case { beside: Some(sketch), target, ratio: Some(SKETCH_RATIO), ..hit });
         }
+    }
+    for (count, target) in COUNTS.into_iter().zip([Some(55.0), Some(65.0), None, None]) {
+        let name = format!("datapath/hit/decap/{count}-flows");
+        let hit = Case::new(name, Subject::Product, Before::Warm, true, count);
+        cases.push(Case { inbound: true, list: List::Decap, target, ..hit });
     }
     let any = Case::new(
         "policy/hit/encap/100000-any".to_owned(),
@@ -208,7 +231,7 @@ fn first() -> Vec<Case> {
             for size in rules::SIZES {
                 for matching in Match::ALL {
                     let path = format!("{groups}-groups/{size}-rules/{}", matching.name());
-                    let wanted = if remote { 450.0 } else { 650.0 };
+                    let wanted = FIRST[usize::from(remote)];
                     let target = (groups == 2 && size == 1_000).then_some(wanted);
                     add(path, groups, size, matching, target);
                 }
@@ -216,6 +239,13 @@ fn first() -> Vec<Case> {
         }
     }
     cases
+}
+
+/// A packet that two groups of 1,000 rules deny.
+fn denied() -> Case {
+    let name = "datapath/drop/policy".to_owned();
+    let case = Case::new(name, Subject::Product, Before::Deny, true, 1);
+    Case { list: List::New, port: Match::None.port(), action: XDP_DROP, ..case }
 }
 
 fn steps() -> Vec<Case> {

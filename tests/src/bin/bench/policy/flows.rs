@@ -42,6 +42,18 @@ impl Random {
 
 /// So many flows of the guest to the first machine of a spoke, for a cache of `sets` sets.
 pub(crate) fn list(spoke: &Spoke, v6: bool, count: usize, sets: u32, choice: Choice) -> Vec<u32> {
+    choose(count, sets, choice, |flow| hash(spoke, v6, flow.rotate_left(16)))
+}
+
+/// So many flows from the first machine of a spoke to the guest.
+pub(crate) fn arriving(spoke: &Spoke, count: usize, sets: u32) -> Vec<u32> {
+    choose(count, sets, Choice::Fitting, |flow| {
+        V4::key_hash(&arrived(spoke, flow)) ^ spoke.nic(0).0
+    })
+}
+
+/// So many flows, of which `hash` tells the set.
+fn choose(count: usize, sets: u32, choice: Choice, hash: impl Fn(u32) -> u32) -> Vec<u32> {
     let mut ways = vec![0_u32; usize::try_from(sets).unwrap_or(1)];
     let mut flows = Vec::with_capacity(count);
     for number in 0_u32.. {
@@ -50,11 +62,11 @@ pub(crate) fn list(spoke: &Spoke, v6: bool, count: usize, sets: u32, choice: Cho
         }
         let source = SOURCE_PORTS.0 + number % SOURCE_PORTS.1;
         let destination = DESTINATION_PORT + number / SOURCE_PORTS.1;
-        let hash = hash(spoke, v6, source << 16 | destination);
-        let used: &mut u32 = &mut ways[usize::try_from(hash & (sets - 1)).unwrap_or(0)];
+        let flow = destination << 16 | source;
+        let used: &mut u32 = &mut ways[usize::try_from(hash(flow) & (sets - 1)).unwrap_or(0)];
         if choice == Choice::Any || *used < CACHE_WAYS {
             *used += 1;
-            flows.push(destination << 16 | source);
+            flows.push(flow);
         }
     }
     shuffle(&mut flows);
@@ -104,6 +116,18 @@ pub(crate) fn sent(spoke: &Spoke, flow: u32) -> FlowKey4 {
 pub(crate) fn received(spoke: &Spoke, flow: u32) -> FlowKey4 {
     let nic_protocol = nic_protocol(spoke.nic(0), UDP);
     key_of(spoke.v4(0).into(), GUEST.v4.into(), flow, nic_protocol)
+}
+
+/// The flow of a number in a list that comes from the spoke, as the guest's NIC sees it.
+pub(crate) fn arrived(spoke: &Spoke, flow: u32) -> FlowKey4 {
+    key_of(GUEST.v4.into(), spoke.v4(0).into(), flow, nic_protocol(GUEST.nic, UDP))
+}
+
+/// Packets of the first machine of a spoke to the guest, whose ports come from a list.
+pub(crate) fn load_from(spoke: &Spoke, first: u32, count: u32) -> Load {
+    const PORTS: u16 = 84;
+    let fields = [PORTS, PORTS + 2].map(|at| Field { at, base: 0, shift: 0 });
+    Load { fields, count, list: Some(first), ..spoke.from(false, 1) }
 }
 
 /// Packets of the guest to the first machine of a spoke, whose ports come from a list.

@@ -85,15 +85,23 @@ fn policy(group: u32, id: PolicyId, size: u32) -> Policy {
     (0..size).map(rule).collect()
 }
 
+/// The smallest group: one rule.
+pub(crate) const ONE: u32 = 1;
+
+/// All sizes that a group may have.
+fn sizes() -> impl Iterator<Item = u32> {
+    SIZES.into_iter().chain([ONE])
+}
+
 /// The policy of a group: 0 and 1 judge the sender, 2 and 3 the receiver.
 fn id(size: u32, group: u32) -> PolicyId {
-    let sizes = SIZES.iter().position(|it| *it == size).unwrap_or(0);
+    let sizes = sizes().position(|it| it == size).unwrap_or(0);
     PolicyId(u32::try_from(sizes).unwrap_or(0) * 4 + group + 1)
 }
 
 /// All policies.
 pub(crate) fn all() -> BTreeMap<PolicyId, Policy> {
-    let groups = SIZES.into_iter().flat_map(|size| (0..4).map(move |group| (size, group)));
+    let groups = sizes().flat_map(|size| (0..4).map(move |group| (size, group)));
     groups.map(|(size, group)| (id(size, group), policy(group, id(size, group), size))).collect()
 }
 
