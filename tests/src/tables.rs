@@ -26,8 +26,8 @@ use crate::{capacity, counters::Counters, world::Image};
 /// Entries of the flow cache of one family.
 const CACHE_ENTRIES: u32 = capacity::CACHE_SETS * CACHE_WAYS;
 
-fn cache_index(hash: u32, way: u32) -> usize {
-    ((hash & (capacity::CACHE_SETS - 1)) * CACHE_WAYS + way) as usize
+fn cache_index(set: u32, way: u32) -> usize {
+    (set * CACHE_WAYS + way) as usize
 }
 
 /// The flow table of one family. Flows stay where they are, so that they can be referred to.
@@ -347,20 +347,24 @@ impl Tables for HostTables {
         self.fragments.borrow_mut().insert(key, *packet);
     }
 
-    fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
-        self.cache4.get(cache_index(hash, way))
+    fn cache_set(&self, hash: u32, mask: u32) -> u32 {
+        hash & mask
     }
 
-    fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
-        self.cache6.get(cache_index(hash, way))
+    fn cached4(&self, set: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
+        self.cache4.get(cache_index(set, way))
     }
 
-    fn tags4(&self, hash: u32) -> Option<&LiveTags> {
-        self.tags[0].get(cache_index(hash, 0))
+    fn cached6(&self, set: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
+        self.cache6.get(cache_index(set, way))
     }
 
-    fn tags6(&self, hash: u32) -> Option<&LiveTags> {
-        self.tags[1].get(cache_index(hash, 0))
+    fn tags4(&self, set: u32) -> Option<&LiveTags> {
+        self.tags[0].get(cache_index(set, 0))
+    }
+
+    fn tags6(&self, set: u32) -> Option<&LiveTags> {
+        self.tags[1].get(cache_index(set, 0))
     }
 
     fn meter_egress(&self, link: LinkId, packets: u64, bytes: u64) {

@@ -42,19 +42,6 @@ fn opened(inserted: Result<(), i32>) -> Opened {
     }
 }
 
-/// Number of the set of a hash in the flow cache of a family, in this CPU's shard.
-#[inline(always)]
-fn cache_set(hash: u32, family: usize) -> Option<u32> {
-    let mask = *maps::CONFIG.get(0)?.cache_mask.get(family)?;
-    Some(helpers::cpu() * (mask + 1) + (hash & mask))
-}
-
-/// Index of an entry in this CPU's shard of the flow cache of a family.
-#[inline(always)]
-fn cache_index(hash: u32, way: u32, family: usize) -> Option<u32> {
-    Some(cache_set(hash, family)? * CACHE_WAYS + way)
-}
-
 /// The maps of this host.
 pub(crate) struct Maps;
 
@@ -280,30 +267,35 @@ impl Tables for Maps {
     }
 
     #[inline(always)]
-    fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
-        let entry = maps::CACHE_V4.get_ptr(cache_index(hash, way, 0)?)?;
+    fn cache_set(&self, hash: u32, mask: u32) -> u32 {
+        helpers::cpu() * (mask + 1) + (hash & mask)
+    }
+
+    #[inline(always)]
+    fn cached4(&self, set: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
+        let entry = maps::CACHE_V4.get_ptr(set * CACHE_WAYS + way)?;
         // SAFETY: `LiveCached` has the layout of the entry. Only this CPU uses this shard, and all access
         // goes through cells.
         Some(unsafe { &*entry.cast() })
     }
 
     #[inline(always)]
-    fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
-        let entry = maps::CACHE_V6.get_ptr(cache_index(hash, way, 1)?)?;
+    fn cached6(&self, set: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
+        let entry = maps::CACHE_V6.get_ptr(set * CACHE_WAYS + way)?;
         // SAFETY: see `cached4`; the entry is larger.
         Some(unsafe { &*entry.cast() })
     }
 
     #[inline(always)]
-    fn tags4(&self, hash: u32) -> Option<&LiveTags> {
-        let tags = maps::CACHE_TAGS_V4.get_ptr(cache_set(hash, 0)? / CACHE_TAGGED_SETS)?;
+    fn tags4(&self, set: u32) -> Option<&LiveTags> {
+        let tags = maps::CACHE_TAGS_V4.get_ptr(set / CACHE_TAGGED_SETS)?;
         // SAFETY: `LiveTags` has the layout of the entry, and all access goes through cells.
         Some(unsafe { &*tags.cast() })
     }
 
     #[inline(always)]
-    fn tags6(&self, hash: u32) -> Option<&LiveTags> {
-        let tags = maps::CACHE_TAGS_V6.get_ptr(cache_set(hash, 1)? / CACHE_TAGGED_SETS)?;
+    fn tags6(&self, set: u32) -> Option<&LiveTags> {
+        let tags = maps::CACHE_TAGS_V6.get_ptr(set / CACHE_TAGGED_SETS)?;
         // SAFETY: see `tags4`.
         Some(unsafe { &*tags.cast() })
     }

@@ -88,11 +88,11 @@ pub trait Address: Copy + PartialEq + Into<Addr> + Replace {
     /// Keeps a flow that is not there yet.
     fn open_flow<T: Tables>(tables: &T, key: Self::Key, flow: Flow) -> Opened;
 
-    /// An entry of the flow cache.
-    fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<Self::Key>>;
+    /// An entry of a set of the flow cache.
+    fn cached<T: Tables>(tables: &T, set: u32, way: u32) -> Option<&LiveCached<Self::Key>>;
 
-    /// Tags of the set of the flow cache that `hash` selects, and of its neighbours.
-    fn tags<T: Tables>(tables: &T, hash: u32) -> Option<&LiveTags>;
+    /// Tags of a set of the flow cache, and of its neighbours.
+    fn tags<T: Tables>(tables: &T, set: u32) -> Option<&LiveTags>;
 
     /// Asks the flow table.
     fn admit<T: Tables>(tables: &T, query: &FlowQuery<Self>) -> Admission;
@@ -228,13 +228,13 @@ impl Address for V4 {
     }
 
     #[inline(always)]
-    fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
-        tables.cached4(hash, way)
+    fn cached<T: Tables>(tables: &T, set: u32, way: u32) -> Option<&LiveCached<FlowKey4>> {
+        tables.cached4(set, way)
     }
 
     #[inline(always)]
-    fn tags<T: Tables>(tables: &T, hash: u32) -> Option<&LiveTags> {
-        tables.tags4(hash)
+    fn tags<T: Tables>(tables: &T, set: u32) -> Option<&LiveTags> {
+        tables.tags4(set)
     }
 
     #[inline(always)]
@@ -369,13 +369,13 @@ impl Address for V6 {
     }
 
     #[inline(always)]
-    fn cached<T: Tables>(tables: &T, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
-        tables.cached6(hash, way)
+    fn cached<T: Tables>(tables: &T, set: u32, way: u32) -> Option<&LiveCached<FlowKey6>> {
+        tables.cached6(set, way)
     }
 
     #[inline(always)]
-    fn tags<T: Tables>(tables: &T, hash: u32) -> Option<&LiveTags> {
-        tables.tags6(hash)
+    fn tags<T: Tables>(tables: &T, set: u32) -> Option<&LiveTags> {
+        tables.tags6(set)
     }
 
     #[inline(always)]

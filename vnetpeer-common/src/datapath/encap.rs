@@ -74,8 +74,26 @@ pub(super) struct OuterV6 {
     pub(super) vxlan: Vxlan,
 }
 
+/// Outer headers over IPv4 and the Ethernet header behind them, compared with the frame's end once.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, packed)]
+struct FrontV4 {
+    outer: OuterV4,
+    inner: Ethernet,
+}
+
+/// The same over IPv6.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, packed)]
+struct FrontV6 {
+    outer: OuterV6,
+    inner: Ethernet,
+}
+
 impl Wire for OuterV4 {}
 impl Wire for OuterV6 {}
+impl Wire for FrontV4 {}
+impl Wire for FrontV6 {}
 
 const _: () = assert!(size_of::<OuterV4>() == OUTER_V4_LEN && size_of::<OuterV6>() == OUTER_V6_LEN);
 
@@ -112,7 +130,6 @@ fn push_v4<P: Packet, A: Address>(
 ) -> Result<(), DropReason> {
     let hash = flow_hash(headers);
     p.push_outer(Family::V4).ok_or(DropReason::EncapFailed)?;
-    write_inner_ethernet::<P, A>(p, OUTER_V4_LEN, overlay)?;
     let udp_len = udp_len(headers);
     let mut ip = Ipv4 {
         version_ihl: 0x45,
@@ -127,8 +144,9 @@ fn push_v4<P: Packet, A: Address>(
         dst: V4::new(vtep.remote.low_octets()),
     };
     ip.checksum = U16::new(ip.header_checksum());
-    let outer = p.get_mut::<OuterV4>(0).ok_or(DropReason::EncapFailed)?;
-    *outer = OuterV4 {
+    let front = p.get_mut::<FrontV4>(0).ok_or(DropReason::EncapFailed)?;
+    front.inner = inner_ethernet::<A>(overlay);
+    front.outer = OuterV4 {
         ethernet: outer_ethernet(vtep, ethertype::IPV4),
         ip,
         udp: udp(hash, udp_len),
@@ -146,10 +164,10 @@ fn push_v6<P: Packet, A: Address>(
 ) -> Result<(), DropReason> {
     let hash = flow_hash(headers);
     p.push_outer(Family::V6).ok_or(DropReason::EncapFailed)?;
-    write_inner_ethernet::<P, A>(p, OUTER_V6_LEN, overlay)?;
     let udp_len = udp_len(headers);
-    let outer = p.get_mut::<OuterV6>(0).ok_or(DropReason::EncapFailed)?;
-    *outer = OuterV6 {
+    let front = p.get_mut::<FrontV6>(0).ok_or(DropReason::EncapFailed)?;
+    front.inner = inner_ethernet::<A>(overlay);
+    front.outer = OuterV6 {
         ethernet: outer_ethernet(vtep, ethertype::IPV6),
         ip: Ipv6 {
             version_class_flow: U32::new(0x6000_0000 | (hash & 0x000f_ffff)),
@@ -166,18 +184,12 @@ fn push_v6<P: Packet, A: Address>(
 }
 
 #[inline(always)]
-fn write_inner_ethernet<P: Packet, A: Address>(
-    p: &mut P,
-    offset: usize,
-    overlay: Overlay,
-) -> Result<(), DropReason> {
-    let ethernet = p.get_mut::<Ethernet>(offset).ok_or(DropReason::EncapFailed)?;
-    *ethernet = Ethernet {
+fn inner_ethernet<A: Address>(overlay: Overlay) -> Ethernet {
+    Ethernet {
         dst: Mac::overlay(overlay.target).into(),
         src: Mac::overlay(overlay.source).into(),
         ethertype: U16::new(A::ETHERTYPE),
-    };
-    Ok(())
+    }
 }
 
 #[inline(always)]

@@ -99,14 +99,16 @@ pub trait Tables: Nodes + Sized {
     fn fragmented(&self, key: FragmentKey) -> Option<Fragmented>;
     /// Keeps a fragmented packet in place of what its bucket held.
     fn keep_fragmented(&self, key: FragmentKey, packet: &Fragmented);
-    /// An entry of this CPU's flow cache: way 0 or 1 of the set that `hash` selects.
-    fn cached4(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey4>>;
-    /// An entry of this CPU's flow cache: way 0 or 1 of the set that `hash` selects.
-    fn cached6(&self, hash: u32, way: u32) -> Option<&LiveCached<FlowKey6>>;
-    /// Tags of the set of [`Tables::cached4`] that `hash` selects, and of its neighbours.
-    fn tags4(&self, hash: u32) -> Option<&LiveTags>;
+    /// The set of this CPU's flow cache that a hash selects; `mask` is [`Config::cache_mask`] of the family.
+    fn cache_set(&self, hash: u32, mask: u32) -> u32;
+    /// An entry of the flow cache: way 0 or 1 of a set.
+    fn cached4(&self, set: u32, way: u32) -> Option<&LiveCached<FlowKey4>>;
+    /// An entry of the flow cache: way 0 or 1 of a set.
+    fn cached6(&self, set: u32, way: u32) -> Option<&LiveCached<FlowKey6>>;
+    /// Tags of a set of [`Tables::cached4`], and of its neighbours.
+    fn tags4(&self, set: u32) -> Option<&LiveTags>;
     /// Likewise of [`Tables::cached6`].
-    fn tags6(&self, hash: u32) -> Option<&LiveTags>;
+    fn tags6(&self, set: u32) -> Option<&LiveTags>;
     /// [`super::admit`] for IPv4. This and what follows the programs replace by calls of functions that the
     /// verifier checks once.
     fn admit4(&self, query: &FlowQuery<V4>) -> Admission {

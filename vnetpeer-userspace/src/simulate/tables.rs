@@ -181,19 +181,23 @@ impl Tables for HostTables<'_> {
     fn keep_fragmented(&self, _key: FragmentKey, _packet: &Fragmented) {}
 
     /// There is no cache, which decides nothing.
-    fn cached4(&self, _hash: u32, _way: u32) -> Option<&LiveCached<FlowKey4>> {
+    fn cache_set(&self, _hash: u32, _mask: u32) -> u32 {
+        0
+    }
+
+    fn cached4(&self, _set: u32, _way: u32) -> Option<&LiveCached<FlowKey4>> {
         None
     }
 
-    fn cached6(&self, _hash: u32, _way: u32) -> Option<&LiveCached<FlowKey6>> {
+    fn cached6(&self, _set: u32, _way: u32) -> Option<&LiveCached<FlowKey6>> {
         None
     }
 
-    fn tags4(&self, _hash: u32) -> Option<&LiveTags> {
+    fn tags4(&self, _set: u32) -> Option<&LiveTags> {
         None
     }
 
-    fn tags6(&self, _hash: u32) -> Option<&LiveTags> {
+    fn tags6(&self, _set: u32) -> Option<&LiveTags> {
         None
     }
 

@@ -87,6 +87,10 @@ pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = measured.map(|bench| floors.row(bench)).collect();
     rows.extend(ratios(&rows));
     rows.extend(floors.rows());
+    for (at, hook) in [(At::Xdp, ""), (At::Tc, "-tc")] {
+        let name = format!("datapath/floor/harness{hook}");
+        rows.push(Row::new(name, "ns", vec![harness.best(at, false)]));
+    }
     Ok(rows)
 }
 

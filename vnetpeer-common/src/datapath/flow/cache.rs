@@ -20,7 +20,7 @@ use super::super::{
     watch::is_every_packet_watched,
 };
 use crate::{
-    abi::{Action, CACHE_WAYS, Nic, action_flags, nic_protocol},
+    abi::{Action, CACHE_WAYS, Config, Nic, action_flags, nic_protocol},
     types::{LinkId, NicId, VnetId, VtepId},
     wire::{Ethernet, protocol, tcp_flags},
 };
@@ -113,12 +113,13 @@ pub(in crate::datapath) fn remember<T: Tables, A: Address>(
         Direction::Outbound => (outbound_key(headers, id), NicId::NONE),
         Direction::From(source) => (inbound_key(headers, id), source),
     };
+    let Some(config) = tables.config() else { return };
     let hash = hash::<A>(&key, source);
-    let (Some(first), Some(second)) = (A::cached(tables, hash, 0), A::cached(tables, hash, 1))
-    else {
+    let set = set::<T, A>(tables, config, hash);
+    let (Some(first), Some(second)) = (A::cached(tables, set, 0), A::cached(tables, set, 1)) else {
         return;
     };
-    let Some(tags) = A::tags(tables, hash) else { return };
+    let Some(tags) = A::tags(tables, set) else { return };
     let (of_first, of_second) = (first.action(), second.action());
     let is_second = second.key() == key && of_second.source == source;
     let is_first = first.key() == key && of_first.source == source;
@@ -150,20 +151,20 @@ fn find<T: Tables, A: Address>(
     source: NicId,
     epoch: u32,
 ) -> Option<Action> {
-    let tick_rate = u64::from(tables.config()?.tick_rate);
-    let now = tables.jiffies();
+    let config = tables.config()?;
     let hash = hash::<A>(&key, source);
-    if !A::tags(tables, hash)?.may_have(hash) {
+    let set = set::<T, A>(tables, config, hash);
+    if !A::tags(tables, set)?.may_have(hash) {
         return None;
     }
     // Both ways, whatever their tags say: so the CPU need not wait for the tags before it asks for an entry.
     for way in 0..CACHE_WAYS {
-        let entry = A::cached(tables, hash, way)?;
+        let entry = A::cached(tables, set, way)?;
         if entry.key() == key {
             let action = entry.action();
             if action.source == source
                 && action.epoch == epoch
-                && now.wrapping_sub(action.computed) <= tick_rate
+                && tables.jiffies().wrapping_sub(action.computed) <= u64::from(config.tick_rate)
             {
                 return Some(action);
             }
@@ -175,6 +176,13 @@ fn find<T: Tables, A: Address>(
 #[inline(always)]
 fn hash<A: Address>(key: &A::Key, source: NicId) -> u32 {
     A::key_hash(key) ^ source.0
+}
+
+/// The set of this CPU's flow cache that a hash selects.
+#[inline(always)]
+fn set<T: Tables, A: Address>(tables: &T, config: &Config, hash: u32) -> u32 {
+    let [v4, v6] = config.cache_mask;
+    tables.cache_set(hash, if A::IS_V6 { v6 } else { v4 })
 }
 
 #[inline(always)]
