@@ -133,6 +133,7 @@ fn account<P: Packet, T: Tables>(
 }
 
 /// Why a packet does not go on.
+#[derive(Clone, Copy)]
 pub(super) enum Refusal {
     Drop(DropReason),
     TooBig { mtu: u32 },
