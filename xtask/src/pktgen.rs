@@ -132,7 +132,8 @@ fn check(args: &Args, folder: &Path) -> Result<()> {
 
 fn write(line: &Line) -> Result<()> {
     let path = PathBuf::from(FOLDER).join(&line.file);
-    fs::write(&path, &line.text)
+    // The generator takes the last byte off, whatever it is.
+    fs::write(&path, format!("{}\n", line.text))
         .with_context(|| format!("write `{}` to {}", line.text, path.display()))
 }
 
@@ -141,7 +142,7 @@ struct Stop;
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        let _nothing_runs = fs::write(Path::new(FOLDER).join("pgctrl"), "stop");
+        let _nothing_runs = fs::write(Path::new(FOLDER).join("pgctrl"), "stop\n");
     }
 }
 

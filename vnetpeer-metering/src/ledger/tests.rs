@@ -51,9 +51,12 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let backend = backend::Memory::default();
+        Self::with(&backend::Memory::default())
+    }
+
+    fn with(file: &backend::Memory) -> Self {
         let mut host = Self {
-            ledger: backend.open(),
+            ledger: file.open(),
             now: Moment { wall_ms: START, boot_ms: 100_000 },
             source: Source { boot: Uuid::from_u128(1), map: 7 },
             counters: BTreeMap::new(),
@@ -317,4 +320,40 @@ fn old_windows_are_forgotten_with_what_only_they_name() {
     assert_eq!(records.len(), 1);
     assert_eq!(records[0].link.region, "northeurope");
     assert_eq!(host.ledger.standing().unwrap().windows, 1);
+}
+
+#[test]
+fn a_reading_that_could_not_be_written_did_not_happen() {
+    let file = backend::Memory::default();
+    let mut host = Host::with(&file);
+    host.count(1, 10);
+    host.pass(1_000);
+    let (moment, source, counts, installed) = host.reading();
+    let reading = Reading { moment, source, counts: &counts, installed: &installed };
+    let wanted = [1, 2, 3].map(numbered);
+    let known = |ledger: &Ledger| (ledger.numbers(), ledger.created());
+    let before = known(&host.ledger);
+    file.kill_after(1);
+    let result = host.ledger.prepare(&reading, &wanted, &BTreeSet::from([3]));
+    assert!(result.is_err(), "the file takes no more writes");
+    assert_eq!(known(&host.ledger), before, "nothing is known that is not in the file");
+    // The next process finds the same difference again.
+    host.ledger = file.open();
+    assert_eq!(known(&host.ledger), before);
+    host.read();
+    assert_eq!(host.egress().iter().map(|it| it.2).sum::<u64>(), 10);
+}
+
+#[test]
+fn a_boot_a_map_and_a_reset_each_begin_an_epoch() {
+    let first = Source { boot: Uuid::from_u128(1), map: 1 };
+    let epochs = [
+        cell::epoch("host-a", first, 0),
+        cell::epoch("host-b", first, 0),
+        cell::epoch("host-a", Source { boot: Uuid::from_u128(2), ..first }, 0),
+        cell::epoch("host-a", Source { map: 2, ..first }, 0),
+        cell::epoch("host-a", first, 1),
+    ];
+    assert_eq!(BTreeSet::from(epochs).len(), epochs.len(), "{epochs:?}");
+    assert_eq!(epochs[0], cell::epoch("host-a", first, 0), "and the same one is the same");
 }
