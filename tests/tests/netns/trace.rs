@@ -5,10 +5,7 @@ use std::net::IpAddr;
 
 use aya::maps::{Array, Map, MapData};
 use serde_json::Value;
-use vnetpeer_common::{
-    abi::{ABI_VERSION, Link, maps},
-    types::Mac,
-};
+use vnetpeer_common::abi::{ABI_VERSION, Link, maps};
 use vnetpeer_tests::{
     kernel,
     netns::{Deployment, GroupOf, NicOf, RuleOf, Spec},
@@ -16,6 +13,7 @@ use vnetpeer_tests::{
 use vnetpeer_userspace::{
     agent::api::{FlowList, FlowQuery, TraceFrame, TraceRequest},
     simulate::{FrameEnd, Packet, Protocol, wire},
+    topology::compile::guest_mac,
 };
 
 /// Frames that nobody is to notice.
@@ -66,10 +64,7 @@ async fn many(deployment: &Deployment, to: IpAddr) -> usize {
     let nic = lab.topology().nics.iter().find(|nic| nic.id.name() == "red1").expect("red1");
     let number = lab.state().nic(&nic.id).expect("a number");
     let red1 = deployment.guest("red1");
-    let mac: String = red1.run("cat /sys/class/net/eth0/address");
-    let octets = mac.trim().split(':').map(|it| u8::from_str_radix(it, 16).expect("hexadecimal"));
-    let octets: Vec<u8> = octets.collect();
-    let mac = Mac(octets.try_into().expect("six octets"));
+    let mac = guest_mac(nic, number);
     let frames = (0..FRAMES).map(|client| {
         let packet = Packet::request(Protocol::Tcp, red1.address(to.is_ipv4()), to, 443);
         TraceFrame { nic: Some(number.0), bytes: wire::frame(&packet.of_client(client), mac) }

@@ -150,6 +150,12 @@ impl Live {
         Ok(self.maps.read_back()?)
     }
 
+    /// Whether no plan was carried out, nor was being, since the maps were read.
+    pub fn is_unchanged(&self, raw: &RawMaps) -> Result<bool, LiveError> {
+        let epoch = self.maps.config()?.epoch;
+        Ok(epoch == raw.config.epoch && epoch.is_multiple_of(2))
+    }
+
     /// Forgets the flows of earlier frames.
     pub fn forget(&mut self) -> Result<(), LiveError> {
         clear(&mut self.flows_v4, maps::FLOWS_V4)?;

@@ -7,7 +7,10 @@ use std::{
 
 use aya::{
     Ebpf,
-    maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, PerCpuValues, RingBuf},
+    maps::{
+        Array, HashMap, IterableMap as _, Map, MapData, MapError, PerCpuArray, PerCpuValues,
+        RingBuf,
+    },
     util::nr_cpus,
 };
 use bytemuck::{Pod, Zeroable};
@@ -17,8 +20,14 @@ use vnetpeer_common::{
     types::{Addr, BalancerId, LinkId, NicId, PolicyId, TableId, VnetId, VtepId},
 };
 
-use super::{LoadError, sys::Abi};
+use super::{
+    LoadError,
+    sys::{self, Abi},
+};
 use crate::topology::plan::{Op, PoolCapacities, RawMaps};
+
+/// Entries that are read at once.
+const BATCH: usize = 1_024;
 
 type ArrayMap<V> = Array<MapData, Abi<V>>;
 type HashedMap<K, V> = HashMap<MapData, Abi<K>, Abi<V>>;
@@ -196,10 +205,15 @@ impl KernelMaps {
             policies: policies.into_iter().map(by(PolicyId)).collect(),
             classifiers: chosen(&self.classifiers, &in_force, maps::CLASSIFIERS)?,
             rows: Vec::new(),
-            config: get(&self.config, 0, maps::CONFIG)?,
+            config: self.config()?,
         };
         raw.rows = chosen(&self.rows, &raw.rows_in_use(), maps::ROWS)?;
         Ok(raw)
+    }
+
+    /// The host's settings.
+    pub fn config(&self) -> Result<abi::Config, MapOpError> {
+        get(&self.config, 0, maps::CONFIG)
     }
 
     /// The meter of a link, summed over CPUs.
@@ -324,11 +338,15 @@ fn entries<V: Pod + Zeroable + PartialEq>(
     name: &'static str,
 ) -> Result<Vec<(u32, V)>, MapOpError> {
     let mut found = Vec::new();
-    for index in 0..map.len() {
-        let value = get(map, index, name)?;
-        if value != V::zeroed() {
-            found.push((index, value));
-        }
+    let mut values = vec![V::zeroed(); BATCH];
+    let mut first = 0;
+    while first < map.len() {
+        let read = sys::read_array(map.map(), first, &mut values);
+        let read = read.map_err(failed("read entries", name))?;
+        let entries = (first..).zip(values.iter().take(read));
+        found.extend(entries.filter(|(_, it)| **it != V::zeroed()).map(|(at, it)| (at, *it)));
+        let Ok(read @ 1..) = u32::try_from(read) else { break };
+        first = first.saturating_add(read);
     }
     Ok(found)
 }

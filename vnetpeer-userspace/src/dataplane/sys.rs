@@ -161,6 +161,39 @@ pub(super) fn insert_new<K: Pod, V: Pod>(
     }
 }
 
+/// Reads entries of an array of `V` from `first` on into a slice. Returns how many there were.
+pub(super) fn read_array<V: Pod>(
+    map: &MapData,
+    first: u32,
+    values: &mut [V],
+) -> Result<usize, MapError> {
+    let info = map.info()?;
+    let fits = info.map_type()? == MapType::Array
+        && usize::try_from(info.key_size()) == Ok(size_of::<u32>())
+        && usize::try_from(info.value_size()) == Ok(size_of::<V>());
+    if !fits {
+        return Err(MapError::IoError(io::ErrorKind::InvalidInput.into()));
+    }
+    let before = first.checked_sub(1);
+    let (mut next, mut keys) = (0_u32, vec![0_u32; values.len()]);
+    let mut attr = Batch {
+        from: before.as_ref().map_or(0, address),
+        next: address_mut(&mut next),
+        keys: address_mut(keys.as_mut_slice()),
+        values: address_mut(values),
+        count: u32::try_from(keys.len()).unwrap_or(u32::MAX),
+        map_fd: map.fd().as_fd().as_raw_fd().unsigned_abs(),
+        ..Batch::default()
+    };
+    // SAFETY: `Batch` is that `bpf_attr`. The map is an array with keys of four bytes and values of
+    // `size_of::<V>()`, so the kernel writes at most `count` keys and values, any bytes of which are a valid
+    // `V`, and a key of four bytes into `next`; it reads such a key at `from`. There is room for all of it.
+    match unsafe { bpf(LOOKUP_BATCH, &mut attr) } {
+        Err(error) if error.raw_os_error() != Some(libc::ENOENT) => Err(MapError::IoError(error)),
+        _ => Ok(usize::try_from(attr.count).unwrap_or(0).min(values.len())),
+    }
+}
+
 /// A per-CPU array that is read in batches.
 pub(super) struct PerCpuReader<V> {
     map: MapData,

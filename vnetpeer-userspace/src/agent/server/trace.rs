@@ -16,7 +16,11 @@ use crate::{
     },
     dataplane::live::{Live, LiveError},
     simulate::HostMaps,
+    topology::plan::RawMaps,
 };
+
+/// How often a trace is tried that a change of the document came into.
+const TRIES: u32 = 5;
 
 /// The programs that frames are tried on. They are loaded for the first frame, which takes the kernel seconds, and
 /// stay.
@@ -53,14 +57,26 @@ pub(super) async fn trace(
     reply.map(Json).map_err(|error| Failure::internal(chain(&error)))
 }
 
+/// While a document comes into force, programs and maps are looked at in different states, so it is done again.
 fn run(live: &mut Live, request: &TraceRequest) -> Result<TraceReply, LiveError> {
-    live.forget()?;
-    let raw = live.read()?;
-    let mut maps = HostMaps::new(&raw);
+    let mut tries = TRIES;
+    loop {
+        live.forget()?;
+        let raw = live.read()?;
+        let reply = follow(live, &raw, request)?;
+        tries -= 1;
+        if tries == 0 || live.is_unchanged(&raw)? {
+            return Ok(reply);
+        }
+    }
+}
+
+fn follow(live: &mut Live, raw: &RawMaps, request: &TraceRequest) -> Result<TraceReply, LiveError> {
+    let mut maps = HostMaps::new(raw);
     let mut outcomes = Vec::with_capacity(request.frames.len());
     for frame in &request.frames {
         let nic = frame.nic.map_or(NicId::NONE, NicId);
-        let ran = live.run(&raw, nic, &frame.bytes)?;
+        let ran = live.run(raw, nic, &frame.bytes)?;
         let maps = maps.run(nic, &frame.bytes);
         outcomes.push(TraceOutcome { programs: ran.end, maps, bytes: ran.frame });
     }
