@@ -34,19 +34,14 @@ pub fn check(is_loaded: bool) -> Vec<Diagnosis> {
 fn version() -> Diagnosis {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let release = format!("Linux {}", release.trim());
+    let fix = "run Linux 6.12 or newer";
     match KernelVersion::current() {
-        Ok(it) if it < KernelVersion::new(6, 1, 0) => {
-            Diagnosis::error(CHECK_VERSION, release, "run Linux 6.1 or newer")
+        Ok(it) if it < KernelVersion::new(6, 12, 0) => {
+            let found = format!("{release}: older verifiers refuse most of the programs");
+            Diagnosis::error(CHECK_VERSION, found, fix)
         }
-        Ok(it) if it < KernelVersion::new(6, 6, 0) => Diagnosis::warning(
-            CHECK_VERSION,
-            format!("{release}: TC programs hang on clsact and are replaced with a gap"),
-            "run Linux 6.6 or newer, where they attach by tcx links",
-        ),
         Ok(_) => Diagnosis::ok(CHECK_VERSION, format!("{release}: TC programs attach by tcx")),
-        Err(error) => {
-            Diagnosis::warning(CHECK_VERSION, error.to_string(), "run Linux 6.1 or newer")
-        }
+        Err(error) => Diagnosis::warning(CHECK_VERSION, error.to_string(), fix),
     }
 }
 

@@ -65,7 +65,9 @@ fn filled<V: Zeroable>(entries: impl Iterator<Item = (u32, V)>) -> Array<V> {
 
 fn filled_shared<V: Zeroable + Copy>(entries: &[(u32, V)]) -> Shared<V> {
     let mut array = shared();
-    entries.iter().for_each(|(index, value)| array.set(*index, Arc::new(*value)));
+    for (index, value) in entries {
+        array.set(*index, Arc::new(*value));
+    }
     array
 }
 

@@ -22,7 +22,7 @@ use crate::{
         trace::{Trace, TraceWay},
         wire,
     },
-    topology::model::Nic,
+    topology::model::{Nic, ResourceId},
 };
 
 /// NICs after which a packet is not followed any more: as many as it has hops.
@@ -97,7 +97,7 @@ impl LiveWay {
         let passed = way.hops.iter().filter(|hop| hop.stages.iter().all(|it| it.code.is_none()));
         let nics: Vec<&str> = passed.filter_map(|hop| Some(hop.to.as_ref()?.as_str())).collect();
         let end = &way.end;
-        let at = end.network_interface.as_ref().map(|id| id.as_str());
+        let at = end.network_interface.as_ref().map(ResourceId::as_str);
         if self.code == end.code
             && self.network_interface.as_deref() == at
             && self.network_interfaces == nics
@@ -195,19 +195,19 @@ impl<'a> Hosts<'a> {
             let (destination, destination_port) = wire::destination(&outcome.bytes, packet);
             match self.simulated.stop(at, destination) {
                 Some(Stop::Delivered) => {
-                    way.code = "Delivered".to_owned();
+                    "Delivered".clone_into(&mut way.code);
                     let received = Packet { destination, destination_port, ..*packet };
                     return Ok((way, Some((at, received))));
                 }
                 Some(Stop::Left) => {
-                    way.code = Finding::LeftNetwork.explanation().code.to_owned();
+                    Finding::LeftNetwork.explanation().code.clone_into(&mut way.code);
                     return Ok((way, None));
                 }
                 None => {}
             }
             let mac = self.simulated.mac(at).context("the NIC is on no host")?;
             let Some(forwarded) = wire::forwarded(&outcome.bytes, mac) else {
-                way.code = Finding::HopsExhausted.explanation().code.to_owned();
+                Finding::HopsExhausted.explanation().code.clone_into(&mut way.code);
                 return Ok((way, None));
             };
             frame = forwarded;
