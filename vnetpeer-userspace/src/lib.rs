@@ -6,10 +6,12 @@
 //!
 //! [`document`] reads and judges what people write, [`topology`] computes, [`dataplane`] touches the
 //! kernel, [`agent`] ties them together on one host, [`lab`] builds whole deployments in network
-//! namespaces, [`permission`] decides who may do what, [`graph`] draws pictures, [`explanation`] says what codes
-//! mean, [`doctor`] whether a host has what is needed, and [`cli`] is the command line.
+//! namespaces, [`permission`] decides who may do what, [`arm`] has resources in ARM's shapes, [`graph`] draws
+//! pictures, [`explanation`] says what codes mean, [`doctor`] whether a host has what is needed, and [`cli`] is
+//! the command line.
 
 pub mod agent;
+pub mod arm;
 pub mod cli;
 pub mod dataplane;
 pub mod doctor;

@@ -19,6 +19,7 @@ mod lifecycle;
 mod manager;
 mod metering;
 mod mtu;
+mod outputs;
 mod peering;
 mod permission;
 mod plan;

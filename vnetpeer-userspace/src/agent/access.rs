@@ -89,9 +89,6 @@ pub fn told(denials: &[Denial]) -> String {
 #[error("PrincipalNotFound: principal {0} does not exist in the directory; add it to `principals`")]
 pub struct UnknownPrincipal(String);
 
-/// Azure's code for [`UnknownPrincipal`].
-pub const PRINCIPAL_NOT_FOUND: &str = "PrincipalNotFound";
-
 /// A principal by its name or its object id.
 pub fn find(permissions: &Permissions, name: &str) -> Option<PrincipalIndex> {
     let is = |it: &Principal| {

@@ -22,7 +22,7 @@ mod lines;
 
 pub use self::lines::Lines;
 use super::audit::{self, Report};
-use crate::permission::access::is_denial;
+use crate::{arm::Kind, permission::access::is_denial};
 
 use super::api::{
     AgentStatus, ApplyReply, ApplyRequest, AuditQuery, DeploymentView, DropRecord, ErrorReply,
@@ -158,6 +158,11 @@ impl Client {
         let (status, lines) =
             (response.status(), Lines::new(self.socket.clone(), response.into_body(), connection));
         if status.is_success() { Ok(lines) } else { Err(refusal(status, &lines.rest().await?)) }
+    }
+
+    /// Resources in ARM's shape, as many of them as may be read.
+    pub async fn resources(&self, kind: Kind) -> Result<Vec<Value>, ClientError> {
+        self.call(Method::POST, "/v1/resources", Some(&kind)).await
     }
 
     /// What is in force.

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    access::told,
+    access::{UnknownPrincipal, told},
     api::{ANOTHER_OPERATION_IN_PROGRESS, ApplyRequest, ErrorReply, FlowQuery, HeldDocument},
     deployment::DeploymentError,
     meter::Meters,
@@ -31,8 +31,10 @@ use super::{
     task::{ApplyError, Command, chain},
     watch::Hub,
 };
-use crate::permission::access::{
-    AUTHORIZATION_FAILED, Denial, INVALID_AUTHENTICATION_TOKEN_TENANT,
+use crate::{
+    document::Code,
+    explanation::ErrorCode,
+    permission::access::{AUTHORIZATION_FAILED, Denial, INVALID_AUTHENTICATION_TOKEN_TENANT},
 };
 pub use guard::Guard;
 
@@ -59,6 +61,7 @@ pub async fn serve(listener: UnixListener, context: Context, hub: Arc<Hub>, guar
         .with_state(hub);
     let reading = Router::new()
         .route("/v1/head", get(reading::head))
+        .route("/v1/resources", post(reading::resources))
         .route("/v1/permissions", post(reading::permission))
         .route("/v1/roles", get(reading::roles))
         .route("/v1/role-assignments", get(reading::assignments))
@@ -111,11 +114,16 @@ struct Failure {
 impl Failure {
     fn internal(error: impl Display) -> Self {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Self { status, code: "InternalError", message: error.to_string() }
+        Self { status, code: ErrorCode::InternalError.name(), message: error.to_string() }
     }
 
-    fn bad_request(code: &'static str, message: String) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message }
+    fn bad_request(code: ErrorCode, message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code: code.name(), message }
+    }
+
+    fn unknown_principal(error: &UnknownPrincipal) -> Self {
+        let (status, code) = (StatusCode::BAD_REQUEST, Code::PrincipalNotFound.name());
+        Self { status, code, message: error.to_string() }
     }
 
     fn denied(denials: &[Denial]) -> Self {
@@ -132,15 +140,17 @@ impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         let (status, code, message) = match error {
             ApplyError::Deployment(DeploymentError::Document(problems)) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "InvalidDocument", problems.to_string())
+                let code = ErrorCode::InvalidDocument.name();
+                (StatusCode::UNPROCESSABLE_ENTITY, code, problems.to_string())
             }
             ApplyError::Deployment(DeploymentError::State(error)) => {
-                let code = error.code().unwrap_or("InvalidState");
+                let code = error.code().unwrap_or(ErrorCode::InvalidState.name());
                 (StatusCode::BAD_REQUEST, code, chain(&error))
             }
             ApplyError::Denied(denials) => return Self::denied(&denials),
             error @ ApplyError::NotRecorded(_) => {
-                (StatusCode::INSUFFICIENT_STORAGE, "AuditLogNotWritten", chain(&error))
+                let code = ErrorCode::AuditLogNotWritten.name();
+                (StatusCode::INSUFFICIENT_STORAGE, code, chain(&error))
             }
             error @ (ApplyError::InProgress { .. }
             | ApplyError::TicketUnknown { .. }

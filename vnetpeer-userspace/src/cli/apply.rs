@@ -5,11 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{Exit, Global, output};
-use crate::{
-    agent::rollout::roll_out_whole,
-    document::{self, Style},
-};
+use super::{Exit, Global, explain, output};
+use crate::{agent::rollout::roll_out_whole, document};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -25,12 +22,12 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     let loaded = match document::load(&source, &text) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            eprint!("{}", problems.render(Style::for_stderr()));
+            explain::tell(&problems);
             return Ok(Exit::Failed);
         }
     };
     if !loaded.warnings.is_empty() {
-        eprint!("{}", loaded.warnings.render(Style::for_stderr()));
+        explain::tell(&loaded.warnings);
     }
     let replies = roll_out_whole(&global.target.clients()?, &source, &text).await?;
     output::show(global, &replies, |replies| {

@@ -1,11 +1,16 @@
 //! `vnetpeer completions` and `vnetpeer man`.
 
-use std::io;
+use std::{fs, path::PathBuf};
 
-use clap::{Args, CommandFactory as _};
-use clap_complete::Shell;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use clap_complete::{Shell, env::Shells};
 
-use super::{Cli, Exit, output};
+use super::{Exit, commands, output};
+
+/// Set by the scripts of shells that ask what may follow.
+pub(super) const VARIABLE: &str = "COMPLETE";
+const PROGRAM: &str = "vnetpeer";
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -14,32 +19,46 @@ pub(super) struct Arguments {
     shell: Shell,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct Manual {
+    /// The command, such as `peering create`; the program as a whole unless given
+    #[arg(conflicts_with = "out")]
+    command: Vec<String>,
+    /// Write the pages of all commands into this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
+
+/// The script that makes a shell ask this program.
 pub(super) fn completions(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let shells = Shells::builtins();
+    let name = arguments.shell.to_string();
+    let shell = shells.completer(&name).with_context(|| format!("{name} cannot ask programs"))?;
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "vnetpeer", &mut script);
+    shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)?;
     output::print_text(&String::from_utf8(script)?)?;
     Ok(Exit::Done)
 }
 
-pub(super) fn manual() -> anyhow::Result<Exit> {
+/// The page of one command, or all pages.
+pub(super) fn manual(arguments: &Manual) -> anyhow::Result<Exit> {
+    let mut all = commands();
+    all.build();
+    if let Some(folder) = &arguments.out {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        clap_mangen::generate_to(all, folder)
+            .with_context(|| format!("cannot write pages into {}", folder.display()))?;
+        return Ok(Exit::Done);
+    }
+    let mut command = &all;
+    for word in &arguments.command {
+        let Some(below) = command.find_subcommand(word) else {
+            bail!("there is no command `{}`; see `vnetpeer --help`", arguments.command.join(" "));
+        };
+        command = below;
+    }
     let mut page = Vec::new();
-    render_manual(&mut page)?;
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
     output::print_text(&String::from_utf8(page)?)?;
     Ok(Exit::Done)
-}
-
-/// The page of the program, then one section for every command.
-fn render_manual(page: &mut Vec<u8>) -> io::Result<()> {
-    let command = Cli::command();
-    clap_mangen::Man::new(command.clone()).render(page)?;
-    for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set()) {
-        let man = clap_mangen::Man::new(subcommand.clone());
-        man.render_name_section(page)?;
-        man.render_synopsis_section(page)?;
-        man.render_options_section(page)?;
-        if subcommand.has_subcommands() {
-            man.render_subcommands_section(page)?;
-        }
-    }
-    Ok(())
 }

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use clap::Args;
 use ipnet::IpNet;
-use serde::Serialize;
 
 use super::{
     Exit, Global,
-    output::{self, join, short},
+    listing::Listing,
+    output::{self, Rows, join, short},
     target::Source,
 };
 use crate::agent::api::{FlowList, FlowQuery, FlowRecord, RuleName};
@@ -20,7 +20,8 @@ const PROTOCOLS: [(&str, u8); 6] =
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  vnetpeer flows\n  \
                         vnetpeer flows spoke1-vm1 --protocol tcp --remote 10.0.0.0/16\n  \
-                        vnetpeer flows --limit 10 -o json")]
+                        vnetpeer flows --limit 10 -o json\n  \
+                        vnetpeer flows --filter state=HalfOpen --sort -ageSeconds --top 20")]
 pub(super) struct Arguments {
     /// Only flows of this NIC: its name or ARM id
     pub(super) nic: Option<String>,
@@ -33,14 +34,8 @@ pub(super) struct Arguments {
     /// At most so many, the last used ones
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000)]
     pub(super) limit: usize,
-}
-
-/// Flows of all hosts that were asked.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Flows {
-    /// How many there are, listed or not.
-    matching: usize,
-    flows: Vec<FlowRecord>,
+    #[command(flatten)]
+    pub(super) listing: Listing,
 }
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<Exit> {
@@ -61,23 +56,28 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> anyhow::Resul
     for client in global.target.clients()? {
         hosts.push(client.flows(&query).await?);
     }
-    output::show(global, &merge(hosts, query.limit), render)?;
+    let (matching, flows) = merge(hosts, query.limit);
+    let listed = flows.len();
+    arguments.listing.print(global, flows, rows)?;
+    if listed < matching {
+        eprintln!("{listed} of {matching} flows were asked for; more with --limit");
+    }
     Ok(Exit::Done)
 }
 
-/// The last used flows of all hosts.
-fn merge(hosts: Vec<FlowList>, limit: usize) -> Flows {
+/// How many flows all hosts have, and the last used ones of them.
+fn merge(hosts: Vec<FlowList>, limit: usize) -> (usize, Vec<FlowRecord>) {
     let matching = hosts.iter().map(|it| it.matching).sum();
     let mut flows: Vec<FlowRecord> = hosts.into_iter().flat_map(|it| it.flows).collect();
     flows.sort_by_key(|it| it.idle_seconds);
     flows.truncate(limit);
-    Flows { matching, flows }
+    (matching, flows)
 }
 
-fn render(flows: &Flows) -> String {
-    let table = output::table(
+fn rows(flows: &[FlowRecord]) -> Rows {
+    output::rows(
         ["nic", "direction", "protocol", "local", "remote", "state", "age", "idle", "allowed by"],
-        flows.flows.iter().map(|it| {
+        flows.iter().map(|it| {
             [
                 it.network_interface.as_deref().map_or("(removed)", short).to_owned(),
                 format!("{:?}", it.direction),
@@ -90,12 +90,7 @@ fn render(flows: &Flows) -> String {
                 join(it.rules.iter().map(rule_name)),
             ]
         }),
-    );
-    let shown = flows.flows.len();
-    if shown == flows.matching {
-        return table;
-    }
-    format!("{table}\n\n{shown} of {} flows; more with --limit", flows.matching)
+    )
 }
 
 /// A group and its rule, e.g. `web/https`; only the number if nobody knows it.
@@ -179,16 +174,12 @@ mod tests {
     #[test]
     fn the_last_used_flows_of_all_hosts_are_shown() {
         let hosts = vec![list(5, vec![flow("a", 1), flow("a", 9)]), list(1, vec![flow("b", 4)])];
-        let merged = merge(hosts, 2);
-        let expected = Flows { matching: 6, flows: vec![flow("a", 1), flow("b", 4)] };
-        assert_eq!(merged, expected);
-        assert!(render(&merged).ends_with("2 of 6 flows; more with --limit"));
+        assert_eq!(merge(hosts, 2), (6, vec![flow("a", 1), flow("b", 4)]));
     }
 
     #[test]
     fn a_row_has_names() {
-        let text = render(&Flows { matching: 1, flows: vec![flow("a", 61)] });
-        let row: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        let rows = rows(&[flow("a", 61)]).rows;
         let expected = [
             "vm1",
             "Inbound",
@@ -198,10 +189,9 @@ mod tests {
             "Established",
             "1h02m",
             "1m01s",
-            "web/https,",
-            "#7",
+            "web/https, #7",
         ];
-        assert_eq!(row, expected);
+        assert_eq!(rows, [expected]);
     }
 
     #[test]

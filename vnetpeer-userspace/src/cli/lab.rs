@@ -12,13 +12,12 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::{
-    Exit, Global, meter, output, routes,
+    Exit, Global, explain,
+    listing::Listing,
+    meter, output, routes,
     target::{Source, Target},
 };
-use crate::{
-    document::Style,
-    lab::{self, Lab, LabError, Options, Outcome},
-};
+use crate::lab::{self, Lab, LabError, Options, Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -37,7 +36,10 @@ pub(super) enum Command {
         name: Option<String>,
     },
     /// List labs
-    List,
+    List {
+        #[command(flatten)]
+        listing: Listing,
+    },
     /// Run a command in the namespace of a NIC
     Exec {
         /// The NIC's name or ARM id
@@ -74,7 +76,7 @@ pub(super) async fn run(command: Command, global: &Global) -> anyhow::Result<Exi
     let result = match command {
         Command::Up { file, name } => up(file, name).await,
         Command::Down { name } => down(name.as_deref(), global).await,
-        Command::List => return list(global),
+        Command::List { listing } => return list(&listing, global),
         Command::Exec { nic, command } => return exec(&nic, &command, global),
         Command::Matrix { junit, captures } => {
             return matrix(junit.as_deref(), captures.as_deref(), global).await;
@@ -88,7 +90,7 @@ pub(super) async fn run(command: Command, global: &Global) -> anyhow::Result<Exi
 fn exit(result: Result<Exit, LabError>) -> anyhow::Result<Exit> {
     match result {
         Err(LabError::Document(problems)) => {
-            eprint!("{}", problems.render(Style::for_stderr()));
+            explain::tell(&problems);
             Ok(Exit::Failed)
         }
         result => Ok(result?),
@@ -130,10 +132,9 @@ async fn down(name: Option<&str>, global: &Global) -> Result<Exit, LabError> {
     Ok(Exit::Done)
 }
 
-fn list(global: &Global) -> anyhow::Result<Exit> {
-    let labs = lab::list()?;
-    output::show(global, &labs, |labs| {
-        output::table(
+fn list(listing: &Listing, global: &Global) -> anyhow::Result<Exit> {
+    listing.print(global, lab::list()?, |labs| {
+        output::rows(
             ["name", "hosts", "nics", "document"],
             labs.iter().map(|lab| {
                 [

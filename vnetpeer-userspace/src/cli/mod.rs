@@ -2,11 +2,13 @@
 
 mod apply;
 mod audit;
+mod candidates;
 mod capture;
 mod completions;
 mod doctor;
 mod draft;
 mod effective_nsg;
+mod examples;
 mod explain;
 mod flows;
 mod gateway;
@@ -32,6 +34,7 @@ mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+mod top;
 mod trace;
 mod validate;
 mod vnet;
@@ -40,9 +43,13 @@ mod watching;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
-use crate::agent::{client::ClientError, rollout::RolloutError};
+use crate::{
+    agent::{client::ClientError, rollout::RolloutError},
+    explanation,
+};
 
 use self::{output::Format, query::Query, target::Target};
 
@@ -53,6 +60,8 @@ pub enum Exit {
     Done = 0,
     /// Failed.
     Failed = 1,
+    /// Used wrongly.
+    Usage = 2,
     /// Denied by policy or permission.
     Denied = 3,
     /// Unreachable.
@@ -161,6 +170,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Look whether hosts have what vnetpeer needs: kernel, rights, MTU, offloads, agents; each finding with its fix
     Doctor(doctor::Arguments),
+    /// Show rates of links, NICs and drops, and the fill of maps, again and again
+    Top(top::Arguments),
     /// Draw a picture of the network: SVG, Mermaid or Graphviz
     Graph(graph::Arguments),
     /// Bytes per peering and direction
@@ -177,8 +188,8 @@ enum Command {
     Audit(audit::Command),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
-    /// Print the manual page
-    Man,
+    /// Print a manual page, or write those of all commands
+    Man(completions::Manual),
 }
 
 #[derive(Debug, Subcommand)]
@@ -199,13 +210,24 @@ enum NicCommand {
     },
 }
 
+/// The commands with all their help.
+pub fn commands() -> clap::Command {
+    candidates::add(examples::add(Cli::command(), ""), "")
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Ends the process if a shell asks.
+    CompleteEnv::with_factory(commands).var(completions::VARIABLE).complete();
+    let cli = Cli::from_arg_matches(&commands().get_matches()).unwrap_or_else(|error| error.exit());
     match dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            let message = format!("{error:#}");
+            eprintln!("error: {message}");
+            if let Some(code) = code_of(&error).or_else(|| explanation::named_in(&message)) {
+                eprintln!("{}", explain::hint(code));
+            }
             exit_of(&error).into()
         }
     }
@@ -221,6 +243,15 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     if is_denied { Exit::Denied } else { Exit::Failed }
 }
 
+/// The code that an agent refused something with, if there is more to say about it.
+fn code_of(error: &anyhow::Error) -> Option<&'static str> {
+    let refused = error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(ClientError::Refused(reply)) => Some(reply),
+        _ => None,
+    })?;
+    explanation::find(&refused.code).map(|it| it.code)
+}
+
 /// Commands that only compute run without a runtime.
 fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let global = cli.global;
@@ -228,7 +259,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Validate(arguments) => validate::run(&arguments, global.output),
         Command::Explain(arguments) => explain::run(&arguments, &global),
         Command::Completions(arguments) => completions::completions(&arguments),
-        Command::Man => completions::manual(),
+        Command::Man(arguments) => completions::manual(&arguments),
         command => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(dispatch_async(command, &global))
@@ -276,12 +307,13 @@ async fn dispatch_async(command: Command, global: &Global) -> anyhow::Result<Exi
         Command::Observe(arguments) => observe::run(&arguments, global).await,
         Command::Capture(arguments) => capture::run(&arguments, global).await,
         Command::Doctor(arguments) => doctor::run(&arguments, global).await,
+        Command::Top(arguments) => top::run(&arguments, global).await,
         Command::Graph(arguments) => graph::run(&arguments, global).await,
         Command::Meter(command) => meter::run(&command, global).await,
         Command::Role(command) => role::run(&command, global).await,
         Command::Permission(command) => permission::run(&command, global).await,
         Command::Audit(command) => audit::run(&command, global).await,
-        Command::Validate(_) | Command::Explain(_) | Command::Completions(_) | Command::Man => {
+        Command::Validate(_) | Command::Explain(_) | Command::Completions(_) | Command::Man(_) => {
             Ok(Exit::Done)
         }
     }

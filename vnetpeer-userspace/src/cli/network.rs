@@ -6,21 +6,16 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Exit, Global,
     listing::Listing,
     named::Unknown,
     output::{self, Rows, join},
-    peering,
     target::Source,
 };
-use crate::topology::{
-    compile::guest_mac,
-    model::SecurityGroupIndex,
-    network::{Network, NumberedNic, NumberedVnet},
-};
+pub(super) use crate::arm::{Kind, resources};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -56,32 +51,12 @@ pub(super) struct From {
     pub(super) file: Option<PathBuf>,
 }
 
-/// Which resources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Vnet,
-    Subnet,
-    Nic,
-    Peering,
-    RouteTable,
-}
-
-impl Kind {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Vnet => "virtual network",
-            Self::Subnet => "subnet",
-            Self::Nic => "network interface",
-            Self::Peering => "peering",
-            Self::RouteTable => "route table",
-        }
-    }
-}
-
 pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyhow::Result<Exit> {
-    let source = Source::open(command.from().file.as_deref(), &global.target).await?;
-    let network = source.network()?;
-    let all = resources(kind, &network);
+    let all = match &command.from().file {
+        Some(file) => resources(kind, &Source::from_file(file)?.network()?),
+        // As in Azure, a list has what its reader may read.
+        None => global.target.newest().await?.resources(kind).await?,
+    };
     match command {
         Command::List { listing, .. } => listing.print(global, all, |all| rows(kind, all))?,
         Command::Show { name, .. } => {
@@ -100,101 +75,6 @@ pub(super) fn is_named(resource: &Value, name: &str) -> bool {
         resource.get(key).and_then(Value::as_str).is_some_and(|it| it.eq_ignore_ascii_case(name))
     };
     is("name") || is("id")
-}
-
-/// All resources of a kind, in ARM's shapes.
-pub(super) fn resources(kind: Kind, network: &Network<'_>) -> Vec<Value> {
-    let vnets = network.vnets().iter();
-    match kind {
-        Kind::Vnet => vnets.map(|it| vnet(network, it)).collect(),
-        Kind::Subnet => vnets.flat_map(|it| subnets(network, it)).collect(),
-        Kind::Nic => vnets.flat_map(|it| it.nics.iter().map(|at| nic(network, at))).collect(),
-        Kind::Peering => peering::render::all(network),
-        Kind::RouteTable => route_table::all(network.topology),
-    }
-}
-
-fn vnet(network: &Network<'_>, it: &NumberedVnet<'_>) -> Value {
-    let topology = network.topology;
-    let written = it.peerings.iter().map(|it| it.peering).filter(|it| !topology.is_implicit(it));
-    let orphans = topology.orphans.iter().filter(|orphan| orphan.vnet == it.index);
-    let peerings = written.map(|it| &it.id).chain(orphans.map(|it| &it.id));
-    let peerings: Vec<Value> = peerings.map(|id| json!({ "id": id })).collect();
-    json!({
-        "name": it.vnet.id.name(),
-        "id": it.vnet.id,
-        "location": it.vnet.location,
-        "tags": it.vnet.tags,
-        "vni": it.id.0,
-        "properties": {
-            "addressSpace": { "addressPrefixes": it.vnet.address_space },
-            "subnets": it.vnet.subnets.iter().map(|subnet| json!({ "id": subnet.id })).collect::<Vec<_>>(),
-            "flowTimeoutInMinutes": it.vnet.flow_timeout_minutes,
-            "virtualNetworkPeerings": peerings,
-        }
-    })
-}
-
-fn subnets(network: &Network<'_>, it: &NumberedVnet<'_>) -> Vec<Value> {
-    let route_table = |index: Option<_>| {
-        index
-            .and_then(|index| network.topology.route_table(index))
-            .map(|table| json!({ "id": table.id }))
-    };
-    it.vnet
-        .subnets
-        .iter()
-        .map(|subnet| {
-            json!({
-                "name": format!("{}/{}", it.vnet.id.name(), subnet.id.name()),
-                "id": subnet.id,
-                "properties": {
-                    "addressPrefixes": subnet.prefixes,
-                    "routeTable": route_table(subnet.route_table),
-                    "networkSecurityGroup": security_group(network, subnet.security_group),
-                }
-            })
-        })
-        .collect()
-}
-
-fn security_group(network: &Network<'_>, index: Option<SecurityGroupIndex>) -> Option<Value> {
-    let group = network.topology.security_group(index?)?;
-    Some(json!({ "id": group.id }))
-}
-
-fn nic(network: &Network<'_>, it: &NumberedNic<'_>) -> Value {
-    let nic = it.nic;
-    let subnet = network.topology.subnet(nic.vnet, nic.subnet).map(|subnet| &subnet.id);
-    let all = &network.topology.application_security_groups;
-    let groups = nic.application_security_groups.iter().filter_map(|index| all.get(index.0));
-    let groups: Vec<Value> = groups.map(|it| json!({ "id": it.id })).collect();
-    let configurations: Vec<Value> = nic
-        .addresses
-        .iter()
-        .map(|address| {
-            json!({
-                "privateIPAddress": address,
-                "subnet": { "id": subnet },
-                "applicationSecurityGroups": groups,
-            })
-        })
-        .collect();
-    json!({
-        "name": nic.id.name(),
-        "id": nic.id,
-        "number": it.id.0,
-        "host": network.topology.host(nic.host).map(|host| &host.name),
-        "interface": nic.interface,
-        "outboundBandwidthMbps": nic.outbound_bits_per_second.map(|it| it / 1_000_000),
-        "properties": {
-            "macAddress": guest_mac(nic, it.id).to_string(),
-            "enableIPForwarding": nic.enable_ip_forwarding,
-            "disableTcpStateTracking": nic.disable_tcp_state_tracking,
-            "networkSecurityGroup": security_group(network, nic.security_group),
-            "ipConfigurations": configurations,
-        }
-    })
 }
 
 /// Resources of a kind in columns.

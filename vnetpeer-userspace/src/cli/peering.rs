@@ -2,7 +2,6 @@
 
 mod flags;
 mod managed;
-pub(super) mod render;
 #[cfg(test)]
 mod tests;
 

@@ -5,13 +5,12 @@ use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use super::{Exit, Global};
+use super::{Exit, Global, explain};
 use crate::{
     agent::{
         self, AgentError, DEFAULT_PIN_DIR, DEFAULT_SOCKET, DEFAULT_STATE_DIR, Settings, exchange,
     },
     dataplane::LoadOptions,
-    document::Style,
     topology::model::ResourceId,
 };
 
@@ -99,7 +98,7 @@ pub(super) async fn run(arguments: Arguments, global: &Global) -> anyhow::Result
     match agent::run(&settings).await {
         Ok(()) => Ok(Exit::Done),
         Err(AgentError::Document(problems)) => {
-            eprint!("{}", problems.render(Style::for_stderr()));
+            explain::tell(&problems);
             Ok(Exit::Failed)
         }
         Err(error) => Err(error.into()),

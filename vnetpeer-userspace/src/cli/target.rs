@@ -56,6 +56,18 @@ impl Target {
     pub(super) fn first(&self) -> anyhow::Result<Client> {
         self.clients()?.into_iter().next().context("the lab has no agent")
     }
+
+    /// The agent that has the newest document.
+    pub(super) async fn newest(&self) -> anyhow::Result<Client> {
+        let mut newest: Option<(u64, Client)> = None;
+        for client in self.clients()? {
+            let serial = client.head().await?.serial;
+            if newest.as_ref().is_none_or(|(it, _)| serial > *it) {
+                newest = Some((serial, client));
+            }
+        }
+        Ok(newest.context("the lab has no agent")?.1)
+    }
 }
 
 /// A network to read: from a file, or as it is in force.
@@ -75,7 +87,8 @@ impl Source {
         }
     }
 
-    fn from_file(file: &Path) -> anyhow::Result<Self> {
+    /// The network of a file.
+    pub(super) fn from_file(file: &Path) -> anyhow::Result<Self> {
         let topology =
             document::read(file).map_err(|problems| anyhow::anyhow!("{problems}"))?.topology;
         let state = advance(&State::default(), &topology)?;

@@ -1,4 +1,7 @@
-use clap::{CommandFactory as _, Parser as _};
+mod help;
+mod pictures;
+
+use clap::Parser as _;
 
 use super::*;
 
@@ -8,7 +11,7 @@ fn parse(line: &str) -> Result<Command, clap::Error> {
 
 #[test]
 fn the_command_line_is_consistent() {
-    Cli::command().debug_assert();
+    commands().debug_assert();
 }
 
 #[test]

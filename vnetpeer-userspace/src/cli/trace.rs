@@ -27,10 +27,7 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(
     after_help = "Exits with 0 if the answer comes back, with 3 if a security rule denies the packet or \
-                        its answer, with 4 if either is lost otherwise.\n\nExample:\n  \
-                        vnetpeer trace spoke1-vm 10.2.1.4 --protocol tcp --port 443\n  \
-                        vnetpeer trace spoke1-vm spoke2-vm -f examples/service-chain.yaml -o json\n  \
-                        vnetpeer trace spoke1-vm spoke2-vm --cost examples/prices.yaml"
+                        its answer, with 4 if either is lost otherwise."
 )]
 pub(super) struct Arguments {
     /// The NIC that sends: its name or ARM id

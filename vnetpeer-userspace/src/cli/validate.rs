@@ -6,10 +6,10 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Exit,
+    Exit, explain,
     output::{self, Format},
 };
-use crate::document::{self, Problems, Style};
+use crate::document::{self, Problems};
 
 #[derive(Args, Debug)]
 pub(super) struct Arguments {
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Arguments, format: Format) -> anyhow::Result<Exit>
     };
     if format == Format::Table {
         if !problems.is_empty() {
-            eprint!("{}", problems.render(Style::for_stderr()));
+            explain::tell(problems);
         }
         if let Ok(loaded) = &loaded {
             let it = &loaded.topology;

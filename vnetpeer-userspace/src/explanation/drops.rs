@@ -2,24 +2,9 @@
 
 use vnetpeer_common::reason::DropReason;
 
-/// What there is to say of one reason.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Explained {
-    pub(super) reason: DropReason,
-    pub(super) cause: &'static str,
-    pub(super) fix: &'static str,
-}
+use super::said;
 
-macro_rules! explained {
-    ($($reason:ident $cause:literal $fix:literal)*) => {
-        /// Every drop reason; a test sees that none is missing.
-        pub(super) const EXPLAINED: &[Explained] = &[
-            $(Explained { reason: DropReason::$reason, cause: $cause, fix: $fix },)*
-        ];
-    };
-}
-
-explained! {
+said! { DropReason:
     Malformed
         "a guest or a tool makes broken frames"
         "capture at the NIC and look at the frame"

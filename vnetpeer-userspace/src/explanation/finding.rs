@@ -1,32 +1,10 @@
 //! Causes that traces and checks name besides drop reasons.
 
-use super::{Explanation, Kind};
+use super::{Kind, codes};
 
-/// Declares the findings with all that is said of them in one place.
-macro_rules! findings {
-    ($($name:ident $meaning:literal $cause:literal $fix:literal)*) => {
-        /// A cause that a trace or a check names. Names are stable.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Finding {
-            $(#[doc = $meaning] $name,)*
-        }
-
-        impl Finding {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// What the catalogue says of it.
-            pub const fn explanation(self) -> Explanation {
-                let (code, meaning, cause, fix) = match self {
-                    $(Self::$name => (stringify!($name), $meaning, $cause, $fix),)*
-                };
-                Explanation { code, kind: Kind::Finding, meaning, cause, fix }
-            }
-        }
-    };
-}
-
-findings! {
+codes! { Kind::Finding,
+/// A cause that a trace or a check names. Names are stable.
+Finding:
     PeeringInitiated
         "the peering exists on one side only, so it carries nothing"
         "the other virtual network has no peering object that points back"

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 
 use crate::topology::{model::ResourceId, network::Network};
 
+pub(crate) use self::picture::rate;
+
 /// Pictures with more nodes than this show alike ones as one.
 const NODES_IN_FULL: usize = 24;
 

@@ -129,7 +129,7 @@ const fn state_name(state: PeeringState) -> &'static str {
 }
 
 /// Bytes per second in bits of at most four digits.
-fn rate(bytes_per_second: u64) -> String {
+pub(crate) fn rate(bytes_per_second: u64) -> String {
     let mut bits = bytes_per_second.saturating_mul(8);
     let mut units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"].into_iter().peekable();
     while bits >= 10_000 && units.len() > 1 {

@@ -6,13 +6,15 @@ use super::{
     decide::{Decision, Grant, Reason, Rights},
     scope,
 };
+use crate::explanation::ErrorCode;
 
 /// No assignment permits an action.
-pub const AUTHORIZATION_FAILED: &str = "AuthorizationFailed";
+pub const AUTHORIZATION_FAILED: &str = ErrorCode::AuthorizationFailed.name();
 /// No assignment permits what is linked to an action.
-pub const LINKED_AUTHORIZATION_FAILED: &str = "LinkedAuthorizationFailed";
+pub const LINKED_AUTHORIZATION_FAILED: &str = ErrorCode::LinkedAuthorizationFailed.name();
 /// The tenant of a resource does not know who asks.
-pub const INVALID_AUTHENTICATION_TOKEN_TENANT: &str = "InvalidAuthenticationTokenTenant";
+pub const INVALID_AUTHENTICATION_TOKEN_TENANT: &str =
+    ErrorCode::InvalidAuthenticationTokenTenant.name();
 
 /// Whether an error code says that permission was denied.
 pub fn is_denial(code: &str) -> bool {

@@ -139,7 +139,7 @@ const OPERATIONS: [Operation; 12] = [
         before: "",
         command: "vnet list",
         after: "",
-        answers: [Ok, Ok, Ok, Ok, Ok, Ok, Ok, No, No],
+        answers: [Ok, Ok, Ok, Ok, Ok, Ok, Ok, Ok, No],
     },
     Operation {
         before: "",
@@ -264,6 +264,25 @@ async fn lists_show_what_may_be_read() {
     assert_eq!(names(USERS[2]).len(), 2, "a reader of everything");
     assert_eq!(names(USERS[3]), ["to-blue"], "one resource group");
     assert_eq!(names(USERS[5]), ["to-blue"], "everywhere, and unknown in the other tenant");
+
+    let listed = |user: User, kind: &str| {
+        let all = ask(&deployment, user, &format!("{kind} list"));
+        let all = all.as_array().cloned().unwrap_or_default();
+        all.iter().filter_map(|it| it["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    for (user, vnets, peerings) in [
+        (ROOT, &["red", "green", "blue"][..], &["red/to-blue", "blue/to-red"][..]),
+        (USERS[2], &["red", "green", "blue"], &["red/to-blue", "blue/to-red"]),
+        (USERS[3], &["red"], &["red/to-blue"]),
+        (USERS[4], &["red", "green", "blue"], &["red/to-blue", "blue/to-red"]),
+        (USERS[5], &["red", "green"], &["red/to-blue"]),
+        (User("net-only", 3008), &["red"], &["red/to-blue"]),
+    ] {
+        assert_eq!(listed(user, "vnet"), vnets, "{}", user.0);
+        assert_eq!(listed(user, "peering"), peerings, "{}", user.0);
+        let nics: Vec<String> = vnets.iter().map(|it| format!("{it}1")).collect();
+        assert_eq!(listed(user, "nic"), nics, "{}", user.0);
+    }
 
     // Effective routes need an action on the NIC and nothing else, as in Azure.
     let only = User("net-only", 3008);

@@ -66,7 +66,7 @@ async fn flows_and_hits_are_told() {
         let remote = red1.address(server.address().is_ipv4());
         let listed = deployment.ask(&format!("flows {nic} --protocol tcp --remote {remote}"));
         for connection in &open {
-            let mut flows = array(&listed, "/flows").iter();
+            let mut flows = array(&listed, "").iter();
             let port = connection.local().port();
             let flow = flows.find(|flow| flow["remotePort"] == port).expect("it is listed");
             assert_eq!(flow["localPort"], HTTPS);

@@ -16,6 +16,7 @@ use crate::{
         peer::Peer,
         task::{Command, chain},
     },
+    explanation::ErrorCode,
     topology::{
         effective_security::effective_security, model::Nic, network::Network,
         routes::effective_routes,
@@ -70,7 +71,7 @@ async fn answer(
         // Whether there is such a NIC is told to those only who could read it.
         require(&rights, action, "/").map_err(|denial| guard.refuse(&rights, &denial))?;
         let message = format!("there is no network interface `{}`", query.network_interface);
-        return Err(Failure::bad_request("ResourceNotFound", message));
+        return Err(Failure::bad_request(ErrorCode::ResourceNotFound, message));
     };
     if let Err(denial) = require(&rights, action, nic.id.as_str()) {
         return Err(guard.refuse(&rights, &denial));

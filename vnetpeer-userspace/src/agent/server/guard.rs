@@ -96,6 +96,7 @@ fn rule(path: &str, host: &str) -> Rule {
         "/v1/meters" => entries("/peering", Some(METER_READ)),
         "/v1/drops" => entries("/networkInterface", Some(NIC_READ)),
         "/v1/rule-hits" => entries("/group", None),
+        "/v1/resources" => entries("/id", None),
         "/v1/usage" => entries("/link/id", None),
         "/v1/flows" => {
             Rule::Entries { list: Some("flows"), id: "/networkInterface", action: Some(NIC_READ) }

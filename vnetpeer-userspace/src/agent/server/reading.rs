@@ -10,16 +10,23 @@ use axum::{
 use super::{Failure, guard::Guard};
 use crate::{
     agent::{
-        access::{
-            AUDIT_READ, PRINCIPAL_NOT_FOUND, explained, find, permission_of, require, rights,
-        },
+        access::{AUDIT_READ, explained, find, permission_of, require, rights},
         api::{AuditQuery, Head, PermissionQuery},
         audit::{self, Record},
         peer::Peer,
         task::chain,
     },
-    permission::{arm, changes::ROOT, decide::Rights, roles::built_in},
-    topology::model::{RoleAssignment, RoleDefinition},
+    arm::{self, Kind},
+    permission::{
+        arm::{assignment, definition},
+        changes::ROOT,
+        decide::Rights,
+        roles::built_in,
+    },
+    topology::{
+        model::{RoleAssignment, RoleDefinition},
+        network::Network,
+    },
 };
 
 /// What a write begins with.
@@ -31,6 +38,17 @@ pub(super) async fn head(State(guard): State<Guard>) -> Response {
         state_digest: deployment.state_digest(),
     })
     .into_response()
+}
+
+/// Resources in ARM's shape. The guard leaves out what the peer may not read.
+pub(super) async fn resources(
+    State(guard): State<Guard>,
+    Json(kind): Json<Kind>,
+) -> Result<Response, Failure> {
+    let deployment = guard.deployment();
+    let network = Network::new(deployment.topology(), deployment.state());
+    let network = network.map_err(|error| Failure::internal(chain(&error)))?;
+    Ok(Json(arm::resources(kind, &network)).into_response())
 }
 
 /// Whether a principal may do something, and why. Everybody may ask about themselves; about others who may
@@ -52,7 +70,7 @@ pub(super) async fn permission(
         require(&own, READ, &query.scope).map_err(|denial| guard.refuse(&own, &denial))?;
     }
     let reply = permission_of(permissions, &query)
-        .map_err(|unknown| Failure::bad_request(PRINCIPAL_NOT_FOUND, unknown.to_string()))?;
+        .map_err(|unknown| Failure::unknown_principal(&unknown))?;
     Ok(Json(reply).into_response())
 }
 
@@ -65,11 +83,11 @@ pub(super) async fn roles(
     let deployment = guard.deployment();
     let permissions = &deployment.topology().permissions;
     let rights = rights(permissions, &peer);
-    let known = built_in().iter().map(|it| arm::definition(it, true));
+    let known = built_in().iter().map(|it| definition(it, true));
     let may_read =
         |it: &&RoleDefinition| it.assignable_scopes.iter().any(|scope| rights.may(READ, scope));
     let custom = permissions.custom_roles.iter().filter(may_read);
-    let all: Vec<_> = known.chain(custom.map(|it| arm::definition(it, false))).collect();
+    let all: Vec<_> = known.chain(custom.map(|it| definition(it, false))).collect();
     Json(all).into_response()
 }
 
@@ -86,7 +104,7 @@ pub(super) async fn assignments(
         rights.caller().principals.contains(&it.principal) || rights.may(READ, &it.id)
     };
     let visible = permissions.assignments.iter().filter(is_visible);
-    let all: Vec<_> = visible.filter_map(|it| arm::assignment(permissions, it)).collect();
+    let all: Vec<_> = visible.filter_map(|it| assignment(permissions, it)).collect();
     Json(all).into_response()
 }
 

@@ -13,10 +13,13 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::Failure;
-use crate::agent::{
-    api::WatchRequest,
-    task::chain,
-    watch::{Hub, WatchError},
+use crate::{
+    agent::{
+        api::WatchRequest,
+        task::chain,
+        watch::{Hub, WatchError},
+    },
+    explanation::ErrorCode,
 };
 
 /// Packets without their bytes.
@@ -33,7 +36,9 @@ pub(super) async fn capture(
     Json(request): Json<WatchRequest>,
 ) -> Result<Response, Failure> {
     let lines = hub.watch(&request).await.map_err(|error| match error {
-        WatchError::Unknown(error) => Failure::bad_request("UnknownName", error.to_string()),
+        WatchError::Unknown(error) => {
+            Failure::bad_request(ErrorCode::UnknownName, error.to_string())
+        }
         error @ WatchError::Map(_) => Failure::internal(chain(&error)),
     })?;
     let next = |mut lines: mpsc::Receiver<Bytes>| async move {

@@ -12,10 +12,13 @@ use tokio::{
 };
 
 use super::{ApplyError, Task, chain};
-use crate::agent::{
-    api::{ApplyReply, ApplyRequest, HeldDocument, PrepareReply},
-    deployment::Deployment,
-    peer::Peer,
+use crate::{
+    agent::{
+        api::{ApplyReply, ApplyRequest, HeldDocument, PrepareReply},
+        deployment::Deployment,
+        peer::Peer,
+    },
+    explanation::ErrorCode,
 };
 
 /// How long a held document keeps others away: longer than all hosts take to judge one. A sender that
@@ -97,7 +100,7 @@ impl Task {
         peer: &Peer,
     ) -> Result<ApplyReply, ApplyError> {
         let result = self.put_in_force(judged.next).await;
-        let code = result.as_ref().err().map(|_| "InternalError");
+        let code = result.as_ref().err().map(|_| ErrorCode::InternalError.name());
         self.record_outcome(peer, &judged.request_id, code);
         result
     }

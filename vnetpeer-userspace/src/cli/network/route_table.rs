@@ -1,50 +1,8 @@
-//! Route tables in ARM's shape.
+//! Route tables in columns.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Rows, join, output, text};
-use crate::topology::model::{Route, RouteNextHop, RouteTable, RouteTableIndex, Topology};
-
-pub(super) fn all(topology: &Topology) -> Vec<Value> {
-    let tables = topology.route_tables.iter().enumerate();
-    tables.map(|(index, it)| table(topology, RouteTableIndex(index), it)).collect()
-}
-
-fn table(topology: &Topology, index: RouteTableIndex, it: &RouteTable) -> Value {
-    let subnets = topology.vnets.iter().flat_map(|vnet| &vnet.subnets);
-    let subnets = subnets.filter(|subnet| subnet.route_table == Some(index));
-    let subnets: Vec<Value> = subnets.map(|subnet| json!({ "id": subnet.id })).collect();
-    json!({
-        "name": it.id.name(),
-        "id": it.id,
-        "properties": {
-            "disableBgpRoutePropagation": it.disable_bgp_route_propagation,
-            "disablePeeringRoute": if it.disable_peering_routes { "All" } else { "None" },
-            "routes": it.routes.iter().map(route).collect::<Vec<_>>(),
-            "subnets": subnets,
-        }
-    })
-}
-
-fn route(it: &Route) -> Value {
-    let (kind, address, several) = match &it.next_hop {
-        RouteNextHop::VnetLocal => ("VnetLocal", None, None),
-        RouteNextHop::Internet => ("Internet", None, None),
-        RouteNextHop::None => ("None", None, None),
-        RouteNextHop::VirtualAppliance(address) => ("VirtualAppliance", Some(address), None),
-        RouteNextHop::VirtualApplianceEcmp(all) => ("VirtualApplianceEcmp", None, Some(all)),
-        RouteNextHop::VirtualNetworkGateway => ("VirtualNetworkGateway", None, None),
-    };
-    json!({
-        "name": it.name,
-        "properties": {
-            "addressPrefix": it.prefix,
-            "nextHopType": kind,
-            "nextHopIpAddress": address,
-            "nextHop": several.map(|all| json!({ "nextHopIpAddresses": all })),
-        }
-    })
-}
 
 pub(super) fn rows(all: &[Value]) -> Rows {
     let header = ["name", "routes", "gateway routes", "peering routes", "subnets"];
@@ -68,8 +26,18 @@ pub(super) fn rows(all: &[Value]) -> Rows {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::topology::testing::{hub_and_spokes, ip, route_table};
+    use crate::{
+        arm::{Kind, resources},
+        topology::{
+            model::{RouteNextHop, RouteTableIndex},
+            network::Network,
+            state::{State, advance},
+            testing::{hub_and_spokes, ip, route_table},
+        },
+    };
 
     #[test]
     fn a_route_table_has_its_routes_and_subnets() {
@@ -79,7 +47,9 @@ mod tests {
         topology.route_tables =
             vec![route_table("to-nva", &[("10.9.0.0/16", one), ("10.8.0.0/16", ecmp)])];
         topology.vnets[1].subnets[0].route_table = Some(RouteTableIndex(0));
-        let all = all(&topology);
+        let state = advance(&State::default(), &topology).unwrap();
+        let network = Network::new(&topology, &state).unwrap();
+        let all = resources(Kind::RouteTable, &network);
         let properties = &all[0]["properties"];
         assert_eq!(properties["disablePeeringRoute"], "None");
         let routes = &properties["routes"];

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 
-use super::{Command, change, full_name, render};
+use super::{Command, change, full_name, network};
 use crate::{
     agent::api::DeploymentView,
     cli::{Cli, Command as Main, draft::Change},
@@ -78,7 +78,8 @@ fn objects(view: &DeploymentView) -> Vec<String> {
         }
         words.join(" ")
     };
-    let mut all: Vec<String> = render::all(&network).iter().map(object).collect();
+    let mut all: Vec<String> =
+        network::resources(network::Kind::Peering, &network).iter().map(object).collect();
     all.sort();
     all
 }

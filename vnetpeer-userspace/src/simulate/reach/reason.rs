@@ -11,6 +11,7 @@ use vnetpeer_common::{
 
 use super::probe::Pair;
 use crate::{
+    explanation::{Explanation, Finding, Outcome, of_drop},
     simulate::{self, End, Exchange},
     topology::{
         model::{NicIndex, ResourceId, RouteTableIndex, VnetIndex},
@@ -34,7 +35,7 @@ pub enum Way {
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
     /// The name of a drop reason, or `SubnetRemoved`, `AnsweredElsewhere`, `LeftNetwork`,
-    /// `HopsExhausted`, `Lost`.
+    /// `HopsExhausted`, `HostUnreachable`.
     pub code: &'static str,
     /// One sentence that says what happens.
     pub meaning: &'static str,
@@ -79,10 +80,10 @@ pub struct ReasonRoute {
 }
 
 impl Reason {
-    fn new(code: &'static str, meaning: &'static str) -> Self {
+    fn new(explanation: Explanation) -> Self {
         Self {
-            code,
-            meaning,
+            code: explanation.code,
+            meaning: explanation.meaning,
             way: None,
             network_interface: None,
             rule: None,
@@ -113,24 +114,21 @@ impl<'a> Reasons<'a> {
     /// Why an exchange between two places fails; without a pair one of them is gone.
     pub(super) fn of(&self, failure: Option<&Exchange>, pair: Option<&Pair>) -> Reason {
         let (Some(failure), Some(pair)) = (failure, pair) else {
-            return Reason::new("SubnetRemoved", "one of the subnets is removed");
+            return Reason::new(Outcome::SubnetRemoved.explanation());
         };
         let (way, destination) = match &failure.answer {
             None => (Way::Request, pair.destination),
             Some(_) => (Way::Answer, pair.source),
         };
         let end = failure.end();
-        let mut reason = match end {
-            End::Dropped(drop) => Reason::new(drop.reason.name(), drop.reason.meaning()),
-            End::Left(_) => Reason::new("LeftNetwork", "it leaves by an uplink or a gateway"),
-            End::HopsExhausted(_) => {
-                Reason::new("HopsExhausted", "appliances hand it on in a circle")
-            }
-            End::Delivered(_) => {
-                Reason::new("AnsweredElsewhere", "another NIC with the address gets the answer")
-            }
-            End::Lost(_) => Reason::new("Lost", "the host cannot be reached on the underlay"),
+        let explanation = match end {
+            End::Dropped(drop) => of_drop(drop.reason),
+            End::Left(_) => Finding::LeftNetwork.explanation(),
+            End::HopsExhausted(_) => Finding::HopsExhausted.explanation(),
+            End::Delivered(_) => Finding::AnsweredElsewhere.explanation(),
+            End::Lost(_) => Finding::HostUnreachable.explanation(),
         };
+        let mut reason = Reason::new(explanation);
         reason.way = Some(way);
         let (sender, at) = match end {
             End::Dropped(drop) => {

@@ -7,7 +7,7 @@ use vnetpeer_common::reason::DropReason;
 
 use super::{Found, Severity, Trace, TraceWay, Tracer, Verdict};
 use crate::{
-    explanation::{Explanation, Finding},
+    explanation::{Explanation, Finding, Outcome},
     topology::model::ResourceId,
 };
 
@@ -213,7 +213,7 @@ fn hops(tracer: &Tracer<'_>, trace: &Trace) -> Vec<CheckHop> {
     let stops: Vec<&ResourceId> =
         first.into_iter().chain(way.hops.iter().filter_map(|hop| hop.to.as_ref())).collect();
     let last = stops.len().saturating_sub(1);
-    let arrives = way.end.code == "Delivered";
+    let arrives = way.end.code == Outcome::Delivered.name();
     let number = |index: usize| (index + 1).to_string();
     let is_nic = |id: &ResourceId| tracer.by_id.contains_key(id);
     let is_v4 = trace.packet.destination_address.is_ipv4();

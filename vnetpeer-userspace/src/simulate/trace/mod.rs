@@ -25,7 +25,7 @@ pub use self::{
 };
 use super::{Exchange, Journey, Packet, Session};
 use crate::{
-    explanation::Finding,
+    explanation::{Finding, Outcome},
     topology::{
         model::{Nic, NicIndex, ResourceId, Subnet},
         network::{Network, NetworkError},
@@ -103,7 +103,10 @@ impl<'a> Tracer<'a> {
     fn end(&self, journey: &Journey) -> TraceEnd {
         let id = |nic| self.simulated.nic(nic).cloned();
         let (code, meaning, nic) = match journey.end {
-            super::End::Delivered(nic) => ("Delivered", "it arrives", nic),
+            super::End::Delivered(nic) => {
+                let it = Outcome::Delivered.explanation();
+                (it.code, it.meaning, nic)
+            }
             super::End::Dropped(drop) => (drop.reason.name(), drop.reason.meaning(), drop.nic),
             super::End::Left(nic) => of(Finding::LeftNetwork, nic),
             super::End::HopsExhausted(nic) => of(Finding::HopsExhausted, nic),

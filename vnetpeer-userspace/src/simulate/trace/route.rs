@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use crate::topology::routes::{EffectiveRoutes, Route, RouteSource, RouteState};
+use crate::{
+    explanation::Outcome,
+    topology::routes::{EffectiveRoutes, Route, RouteSource, RouteState},
+};
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -84,12 +87,12 @@ pub(super) fn stage(routes: &EffectiveRoutes, destination: IpAddr) -> RouteStage
 /// Why a route that covers a destination is not taken.
 fn lost_by(routes: &EffectiveRoutes, route: &Route) -> &'static str {
     if route.state == RouteState::Active {
-        return "LongerPrefixMatched";
+        return Outcome::LongerPrefixMatched.name();
     }
     let same = routes.active().find(|it| it.prefix == route.prefix);
     match same.map(|it| it.source) {
-        Some(RouteSource::User) => "UserRoutePreferred",
-        Some(RouteSource::VirtualNetworkGateway) => "GatewayRoutePreferred",
-        Some(RouteSource::Default) | None => "SystemRoutePreferred",
+        Some(RouteSource::User) => Outcome::UserRoutePreferred.name(),
+        Some(RouteSource::VirtualNetworkGateway) => Outcome::GatewayRoutePreferred.name(),
+        Some(RouteSource::Default) | None => Outcome::SystemRoutePreferred.name(),
     }
 }

@@ -10,7 +10,7 @@ use crate::topology::{
 };
 
 /// All objects that somebody wrote, by VNet.
-pub(in crate::cli) fn all(network: &Network<'_>) -> Vec<Value> {
+pub(super) fn all(network: &Network<'_>) -> Vec<Value> {
     let written = |it: &&NumberedPeering<'_>| !network.topology.is_implicit(it.peering);
     let of_vnet = |vnet: &NumberedVnet<'_>| {
         let objects = vnet.peerings.iter().filter(written);
