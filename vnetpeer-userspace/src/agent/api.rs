@@ -13,17 +13,15 @@ use serde::{Deserialize, Serialize};
 
 pub use self::permission::{AuditQuery, Head, NicQuery, PermissionQuery, PermissionReply};
 pub use self::{limit::LimitStatus, probe::ProbeStatus, trace::*, watch::*};
-use crate::{
-    explanation::ErrorCode,
-    topology::{
-        facts::NetworkFacts,
-        model::Direction,
-        state::{PeeringWrite, State},
-    },
+use crate::topology::{
+    facts::NetworkFacts,
+    model::Direction,
+    state::{PeeringWrite, State},
 };
 
 /// Azure's code for a write that met another one, with status 409.
-pub const ANOTHER_OPERATION_IN_PROGRESS: &str = ErrorCode::AnotherOperationInProgress.name();
+pub const ANOTHER_OPERATION_IN_PROGRESS: &str =
+    crate::explanation::ErrorCode::AnotherOperationInProgress.name();
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

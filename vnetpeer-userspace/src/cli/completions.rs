@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::{Args, Command};
 use clap_complete::{Shell, env::Shells};
 
 use super::{Exit, commands, output};
@@ -42,7 +42,7 @@ pub(super) fn completions(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// The page of one command, or all pages.
 pub(super) fn manual(arguments: &Manual) -> anyhow::Result<Exit> {
-    let mut all = commands();
+    let mut all = without_help(commands());
     all.build();
     if let Some(folder) = &arguments.out {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -61,4 +61,14 @@ pub(super) fn manual(arguments: &Manual) -> anyhow::Result<Exit> {
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
     output::print_text(&String::from_utf8(page)?)?;
     Ok(Exit::Done)
+}
+
+/// Without the commands `help`, which would be as many pages again.
+fn without_help(command: Command) -> Command {
+    let mut command = command.disable_help_subcommand(true);
+    let below: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    for name in below {
+        command = command.mut_subcommand(name, without_help);
+    }
+    command
 }

@@ -70,7 +70,7 @@ pub(super) const CASES: &[Case] = &[
     same("connectivity-check spoke1-vm1 spoke2-vm1"),
     varies("flows hub-vm1 --protocol icmp --remote 10.1.1.4"),
     same("explain NoRoute"),
-    same("explain NoRuote"),
+    same("explain NoRoutes"),
     same("explain --list --filter kind=outcome"),
     varies("meter show --filter virtualNetwork=hub"),
     same(

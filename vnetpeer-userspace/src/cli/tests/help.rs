@@ -79,3 +79,21 @@ fn help_is_what_it_was() {
 fn trimmed(text: &str) -> String {
     text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let Command::Man(arguments) = parse(&format!("vnetpeer man --out {out}")).unwrap() else {
+        panic!("it is parsed");
+    };
+    completions::manual(&arguments).unwrap();
+    let mut pages = 1;
+    each(&commands(), "", &mut |path, _| {
+        let page = folder.path().join(format!("vnetpeer-{}.1", path.replace(' ', "-")));
+        let text = std::fs::read_to_string(&page).unwrap_or_default();
+        assert!(text.contains("SYNOPSIS"), "`{path}` has no page");
+        pages += 1;
+    });
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), pages);
+}

@@ -46,6 +46,8 @@ pub(super) async fn run(
     before: Sample,
     every: Duration,
 ) -> anyhow::Result<Exit> {
+    let mut screen = Screen::new();
+    screen.update(Ok(Report::new(&before, &before)));
     let (sender, mut happened) = mpsc::channel(QUEUE);
     // Before the terminal is changed, so that no signal ends the process in between.
     spawn_signals(&sender)?;
@@ -54,15 +56,15 @@ pub(super) async fn run(
     let _restored = Restored;
     tokio::spawn(look(clients.to_vec(), before, every, sender.clone()));
     thread::spawn(move || read_keys(&sender));
-    show(&mut terminal, &mut happened).await?;
+    show(&mut terminal, screen, &mut happened).await?;
     Ok(Exit::Done)
 }
 
 async fn show(
     terminal: &mut DefaultTerminal,
+    mut screen: Screen,
     happened: &mut mpsc::Receiver<Happened>,
 ) -> io::Result<()> {
-    let mut screen = Screen::new();
     loop {
         terminal.draw(|frame| screen.draw(frame))?;
         match happened.recv().await {
@@ -96,10 +98,6 @@ async fn look(
     every: Duration,
     sender: mpsc::Sender<Happened>,
 ) {
-    let first = Report::new(&before, &before);
-    if sender.send(Happened::Report(Ok(first))).await.is_err() {
-        return;
-    }
     let mut ticks = interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
