@@ -37,7 +37,7 @@ const VARYING: [(&str, &str); 10] = [
 ];
 
 /// Numbers that are different every time, in JSON and YAML.
-const VARYING_NUMBERS: &str = r#"("?(?:ageSeconds|idleSeconds|ifindex|used|flows|halfOpen|eventsLost|driftMended|pid|started|startTime|\w+Bytes|\w+Packets|packets|bytes|balance|localPort|remotePort|latencyMs|\w+LatencyInMs|sequence|compared|epoch|time|uid)"?: )(?:-?\d[\d.]*|null)"#;
+const VARYING_NUMBERS: &str = r#"("?(?:ageSeconds|idleSeconds|ifindex|used|flows|halfOpen|eventsLost|driftMended|pid|started|startTime|\w+Bytes|\w+Packets|packets|bytes|balance|localPort|remotePort|latencyMs|\w+LatencyInMs|sequence|compared|intervalSeconds|\w+PerSecond|epoch|time|uid)"?: )(?:-?\d[\d.]*|null)"#;
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -80,7 +80,7 @@ fn squeezed(line: &str) -> String {
     let is_number = |it: &&str| {
         let it = it.trim_matches(['#', ',', ':', '(', ')']);
         let digits = it.bytes().filter(u8::is_ascii_digit).count();
-        digits > 0 && it.bytes().all(|it| b"0123456789smh/-".contains(&it))
+        digits > 0 && it.bytes().all(|it| b"0123456789smh/-%".contains(&it))
     };
     let word = |it: &str| match it.parse::<SocketAddr>() {
         Ok(it) => format!("{}:N", it.ip()),
