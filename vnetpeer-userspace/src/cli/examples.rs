@@ -100,6 +100,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "vnetpeer trace spoke1-vm 10.2.1.4 --protocol tcp --port 443",
             "vnetpeer trace spoke1-vm spoke2-vm -f examples/service-chain.yaml -o json",
             "vnetpeer trace spoke1-vm spoke2-vm --cost examples/prices.yaml",
+            "vnetpeer trace spoke1-vm spoke2-vm --live",
         ],
     ),
     (
