@@ -20,15 +20,11 @@ use vnetpeer_common::{
     },
 };
 
-use self::array::Array;
+use self::array::{Array, cache_index};
 use crate::{capacity, counters::Counters, world::Image};
 
 /// Entries of the flow cache of one family.
 const CACHE_ENTRIES: u32 = capacity::CACHE_SETS * CACHE_WAYS;
-
-fn cache_index(set: u32, way: u32) -> usize {
-    (set * CACHE_WAYS + way) as usize
-}
 
 /// The flow table of one family. Flows stay where they are, so that they can be referred to.
 struct FlowTable<K> {

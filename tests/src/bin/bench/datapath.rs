@@ -142,9 +142,9 @@ fn benches_of(instance: &Instance, routes: u16, at: At) -> Result<Vec<Bench>> {
                     ETHERNET_LEN + size_of::<Udp>() + if v6 { Ipv6::LEN } else { Ipv4::LEN };
                 let udp = |packet: Packet| packet.udp(40_000, 53, len - headers);
                 let path = |effect: &str| format!("hit/{effect}/{name}");
-                add(&path("local"), Effect::Local, out, LOCAL.to_one(v6, udp))?;
-                add(&path("encap"), Effect::Encap, out, remote.to_one(v6, udp))?;
-                add(&path("decap"), Effect::Decap, into, remote.from_one(v6, len - headers))?;
+                add(&path("local"), Effect::Local, out, LOCAL.one_to(v6, udp))?;
+                add(&path("encap"), Effect::Encap, out, remote.one_to(v6, udp))?;
+                add(&path("decap"), Effect::Decap, into, remote.one_from(v6, len - headers))?;
             }
             if at == At::Tc {
                 add("hit/local/super-frame", Effect::Local, out, super_frame(v6))?;
@@ -163,7 +163,7 @@ fn benches_of(instance: &Instance, routes: u16, at: At) -> Result<Vec<Bench>> {
 fn super_frame(v6: bool) -> Load {
     let (gso_size, segments) = SEGMENT;
     let tcp = |packet: Packet| packet.tcp(40_000, 53, gso_size as usize * segments);
-    Load { gso_size, ..LOCAL.to_one(v6, tcp) }
+    Load { gso_size, ..LOCAL.one_to(v6, tcp) }
 }
 
 /// The programs that do as little as can be.

@@ -99,14 +99,14 @@ impl Grows {
             let id = NicId(first + u32::from(index));
             if !world.vnets.contains_key(&vnet) {
                 let space = prefix(index, if self == Self::Peerings { 26 } else { 16 }).trunc();
-                let next = NextHop {
+                let hop = NextHop {
                     kind: next_hop_kind::VNET,
                     class: address_class::VIRTUAL_NETWORK,
                     target: vnet.0,
                     link,
                     reverse: back,
                 };
-                world.routes.entry(TABLE_A).or_default().push((space, next));
+                world.routes.entry(TABLE_A).or_default().push((space, hop));
                 world.vnets.get_mut(&TENANT_A).expect("spoke A").peers.push((space, link.0));
                 let peers = vec![("10.1.0.0/16".parse().expect("a prefix"), back.0)];
                 let endpoints = vec![(space, 0)];

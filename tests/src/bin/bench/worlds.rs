@@ -188,11 +188,11 @@ impl Spoke {
 
     /// The guest's packet to a machine of the spoke.
     pub(crate) fn to(&self, v6: bool, count: u16) -> Load {
-        Load { count: count.into(), ..self.to_one(v6, |packet| packet.udp(40_000, 53, PAYLOAD)) }
+        Load { count: count.into(), ..self.one_to(v6, |packet| packet.udp(40_000, 53, PAYLOAD)) }
     }
 
     /// The guest's packet to the first machine of the spoke, with this behind its IP header.
-    pub(crate) fn to_one(&self, v6: bool, transport: impl FnOnce(Packet) -> Packet) -> Load {
+    pub(crate) fn one_to(&self, v6: bool, transport: impl FnOnce(Packet) -> Packet) -> Load {
         let packet =
             if v6 { Packet::v6(GUEST.v6, self.v6(0)) } else { Packet::v4(GUEST.v4, self.v4(0)) };
         let frame = transport(packet).between(GUEST.mac, Mac::ROUTER).bytes();
@@ -203,11 +203,11 @@ impl Spoke {
     /// A packet of a machine of the spoke to the guest, as its host sends it. The overlay source and
     /// the inner source vary together.
     pub(crate) fn from(&self, v6: bool, count: u16) -> Load {
-        Load { count: count.into(), ..self.from_one(v6, PAYLOAD) }
+        Load { count: count.into(), ..self.one_from(v6, PAYLOAD) }
     }
 
     /// A packet of the first machine of the spoke to the guest, with so many bytes of payload.
-    pub(crate) fn from_one(&self, v6: bool, payload: usize) -> Load {
+    pub(crate) fn one_from(&self, v6: bool, payload: usize) -> Load {
         let packet =
             if v6 { Packet::v6(self.v6(0), GUEST.v6) } else { Packet::v4(self.v4(0), GUEST.v4) };
         let inner = packet

@@ -89,8 +89,6 @@ pub(crate) struct Case {
     pub(crate) before: Before,
     /// Whether the packets go to another host.
     pub(crate) remote: bool,
-    /// Whether they come from there.
-    pub(crate) inbound: bool,
     pub(crate) list: List,
     /// Flows in turn.
     pub(crate) count: u32,
@@ -120,7 +118,6 @@ impl Case {
             v6: false,
             before,
             remote,
-            inbound: false,
             list: if remote { List::Encap } else { List::Local },
             count,
             port: 0,
@@ -130,6 +127,11 @@ impl Case {
             target: None,
             ratio: None,
         }
+    }
+
+    /// Whether the packets come from another host.
+    pub(crate) fn is_inbound(&self) -> bool {
+        self.list == List::Decap
     }
 
     /// Where the packets go.
@@ -170,7 +172,7 @@ fn hits() -> Vec<Case> {
     for (count, target) in COUNTS.into_iter().zip([Some(55.0), Some(65.0), None, None]) {
         let name = format!("datapath/hit/decap/{count}-flows");
         let hit = Case::new(name, Subject::Product, Before::Warm, true, count);
-        cases.push(Case { inbound: true, list: List::Decap, target, ..hit });
+        cases.push(Case { list: List::Decap, target, ..hit });
     }
     let any = Case::new(
         "policy/hit/encap/100000-any".to_owned(),

@@ -111,7 +111,7 @@ impl Setup {
 
     fn bench(&self, case: Case) -> Result<Bench> {
         let (first, _) = self.lists[&case.list];
-        let load = if case.inbound {
+        let load = if case.is_inbound() {
             flows::load_from(case.spoke(), first, case.count)
         } else {
             flows::load(case.spoke(), case.v6, first, case.count, case.port)
@@ -119,7 +119,7 @@ impl Setup {
         let instance = &self.instances[usize::from(case.remote)];
         let program = match case.subject {
             Subject::Beside(name) => self.harness.least(case.at, name)?,
-            Subject::Product if case.inbound => instance.program("vnp_xdp_in")?,
+            Subject::Product if case.is_inbound() => instance.program("vnp_xdp_in")?,
             Subject::Product if case.at == At::Xdp => instance.program("vnp_xdp_out")?,
             Subject::Product => instance.program("vnp_tc_out")?,
         };
@@ -134,7 +134,7 @@ impl Setup {
         let instance = &mut instances[usize::from(case.remote)];
         prepare(harness, instance, lists, bench)?;
         match case.before {
-            Before::Warm if case.inbound => {
+            Before::Warm if case.is_inbound() => {
                 // A packet that the cache does not know would open its flow anew.
                 let (_, flows) = &lists[&case.list];
                 instance.forget(flows.iter().map(|flow| flows::arrived(case.spoke(), *flow)))?;
