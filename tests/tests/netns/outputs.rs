@@ -6,6 +6,7 @@ mod terminal;
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     net::SocketAddr,
     panic::catch_unwind,
     path::Path,
@@ -74,12 +75,12 @@ fn shown(deployment: &Deployment, case: &Case) -> String {
         }
         let end = output.status.code().unwrap_or(-1);
         let stderr = String::from_utf8_lossy(&output.stderr);
-        text.push_str(&format!("$ vnetpeer {} -o {format}\n{}\n", case.command, said.trim_end()));
+        let _ = write!(text, "$ vnetpeer {} -o {format}\n{}\n", case.command, said.trim_end());
         if !stderr.is_empty() {
-            text.push_str(&format!("--- standard error\n{}\n", stderr.trim_end()));
+            let _ = write!(text, "--- standard error\n{}\n", stderr.trim_end());
         }
         if end != 0 {
-            text.push_str(&format!("--- exit code {end}\n"));
+            let _ = writeln!(text, "--- exit code {end}");
         }
         text.push('\n');
     }

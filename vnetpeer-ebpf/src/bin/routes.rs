@@ -6,10 +6,6 @@
 #![no_std]
 #![no_main]
 #![expect(
-    clippy::needless_pass_by_value,
-    reason = "the program macros hand contexts over by value"
-)]
-#![expect(
     missing_docs,
     unreachable_pub,
     reason = "the program macros generate entry points without documentation; the functions have it"
@@ -66,7 +62,7 @@ pub struct Key4 {
 #[repr(C)]
 pub struct Key6 {
     table: u32,
-    address: [u32; 4],
+    address: [[u8; 8]; 2],
 }
 
 // The loader makes all of them as large as the routes need.
@@ -187,8 +183,8 @@ pub fn lpm_v4(_ctx: TcContext) -> i32 {
 pub fn lpm_v6(_ctx: TcContext) -> i32 {
     let Some((choice, number)) = choose() else { return TC_ACT_SHOT };
     let [high, low] = address6(number).halves();
-    let address = [(high >> 32) as u32, high as u32, (low >> 32) as u32, low as u32];
-    let key = Key6 { table: (number / TABLE).to_be(), address: address.map(u32::to_be) };
+    let key =
+        Key6 { table: (number / TABLE).to_be(), address: [high.to_be_bytes(), low.to_be_bytes()] };
     let found = LPM_V6.get(Key::new(160, key));
     judge(choice, number, found.copied())
 }

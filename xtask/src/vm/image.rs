@@ -78,7 +78,7 @@ fn unpack(folder: &Path, package: &str, into: &Path) -> Result<()> {
     let entries = fs::read_dir(folder).context("read the folder")?.filter_map(Result::ok);
     let is_it = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with(&prefix) && name.ends_with(".deb")
+        name.starts_with(&prefix) && path.extension().is_some_and(|it| it == "deb")
     };
     let file = entries.map(|it| it.path()).find(is_it);
     let file = file.with_context(|| format!("apt-get left no file of {package}"))?;
@@ -150,8 +150,8 @@ fn pack(busybox: &Path, root: &Path, to: &Path) -> Result<()> {
     let bytes = archive.stdout.take().context("the archive")?;
     let file = fs::File::create(to).with_context(|| format!("create {}", to.display()))?;
     let packed = Command::new("gzip").arg("-1").stdin(bytes).stdout(file).status();
-    let fine = find.wait()?.success() && archive.wait()?.success() && packed?.success();
-    ensure!(fine, "cannot pack {}", root.display());
+    let is_packed = find.wait()?.success() && archive.wait()?.success() && packed?.success();
+    ensure!(is_packed, "cannot pack {}", root.display());
     Ok(())
 }
 

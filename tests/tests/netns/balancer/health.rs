@@ -122,9 +122,9 @@ async fn check(test: &str, mode: &str) {
     drop(callers);
     let called = calls.callers().split_off(before);
     for prober in probers {
-        let probes = probes_until_out(&called, prober);
-        println!("{mode}: {probes} probes from {prober} before the last connection");
-        assert!((1..=THRESHOLD).contains(&probes), "{probes} probes, then nobody else");
+        let count = probes_until_out(&called, prober);
+        println!("{mode}: {count} probes from {prober} before the last connection");
+        assert!((1..=THRESHOLD).contains(&count), "{count} probes, then nobody else");
     }
     drop(calls);
     check_answers(&balanced, &["b1", "b3", "b4"]);

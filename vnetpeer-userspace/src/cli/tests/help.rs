@@ -1,5 +1,7 @@
 //! The help of every command: found in clap's tree, so that none is forgotten.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// Columns after which help is wrapped.
@@ -68,7 +70,7 @@ fn help_is_what_it_was() {
             let mut text = trimmed(&top.clone().render_long_help().to_string());
             each(top, name, &mut |path, command| {
                 let help = command.clone().render_long_help().to_string();
-                text.push_str(&format!("\n\n=== {path} ===\n\n{}", trimmed(&help)));
+                let _ = write!(text, "\n\n=== {path} ===\n\n{}", trimmed(&help));
             });
             insta::assert_snapshot!(name, text);
         }

@@ -127,12 +127,11 @@ impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(it) => f.write_str(it),
-            Self::Number(it) => it.fmt(f),
+            Self::Number(it) | Self::Of(it, None) => it.fmt(f),
             Self::BytesPerSecond(it) => f.write_str(&rate(*it)),
             Self::PerSecond(it) => write!(f, "{it}/s"),
             Self::Percent(it) => write!(f, "{it}%"),
             Self::Of(it, Some(most)) => write!(f, "{it}/{most}"),
-            Self::Of(it, None) => it.fmt(f),
         }
     }
 }

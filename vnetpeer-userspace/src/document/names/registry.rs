@@ -125,8 +125,8 @@ impl Registry {
     fn named(&self, name: &str) -> Option<&ShortName> {
         let names = || name.rsplit('/');
         self.by_name.find(hash_names(names()), |it| {
-            let named = self.entries.get(it.first);
-            named.is_some_and(|found| are_alike(last_names(found.id.as_str(), it.names), names()))
+            let first = self.entries.get(it.first);
+            first.is_some_and(|first| are_alike(last_names(first.id.as_str(), it.names), names()))
         })
     }
 

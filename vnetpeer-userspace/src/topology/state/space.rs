@@ -98,7 +98,7 @@ impl<K: Ord> Space<K> {
         &'s self,
         key: &K,
     ) -> impl Iterator<Item = (&'s K, Assigned)> + use<'s, K> {
-        self.live.from_key(Bound::Included(key))
+        self.live.starting_at(Bound::Included(key))
     }
 
     /// Who has a number or, if nobody has, who had it last.

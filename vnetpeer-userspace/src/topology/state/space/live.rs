@@ -34,11 +34,11 @@ pub(super) struct Live<K: Ord> {
 impl<K: Ord> Live<K> {
     /// All of them by key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, Assigned)> {
-        self.from_key(Bound::Unbounded)
+        self.starting_at(Bound::Unbounded)
     }
 
     /// Those from a key on.
-    pub(super) fn from_key<'l>(
+    pub(super) fn starting_at<'l>(
         &'l self,
         first: Bound<&K>,
     ) -> impl Iterator<Item = (&'l K, Assigned)> + use<'l, K> {
