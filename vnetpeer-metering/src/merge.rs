@@ -176,6 +176,14 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_record_is_final() {
+        let open = Record { ended_by: None, bytes: 2_000, packets: 2, ..example() };
+        for both in [[open.clone(), example()], [example(), open]] {
+            assert_eq!(merge(both), [example()]);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let changed = |change: fn(&mut Record)| {
             let mut record = example();

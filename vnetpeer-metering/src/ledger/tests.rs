@@ -197,6 +197,24 @@ fn packets_on_their_way_when_a_link_ends_are_counted() {
 }
 
 #[test]
+fn a_link_that_ended_leaves_what_it_counted_last() {
+    let file = backend::Memory::default();
+    let mut host = Host::with(&file);
+    host.count(1, 10);
+    host.pass(1_000);
+    host.in_force.remove(0);
+    host.read();
+    host.count(1, 1);
+    host.pass(1_000);
+    host.read();
+    drop(host);
+    let [((at, guid), gone)] = file.table("gone").try_into().unwrap();
+    assert_eq!((at, guid), (START / 1_000 + 2, 1));
+    let last = serde_json::to_value(counts(10).plus(&counts(1))).unwrap();
+    assert_eq!((&gone["number"], &gone["last"]), (&1.into(), &last));
+}
+
+#[test]
 fn a_link_that_comes_back_is_another_and_begins_at_zero() {
     let mut host = Host::new();
     host.count(1, 10);

@@ -212,6 +212,17 @@ fn an_invoice_adds_up_and_has_a_line_for_each_price() {
     assert!(csv.contains("Virtual Network Peering,Intra-Region Egress,westeurope"), "{csv}");
 }
 
+#[test]
+fn a_total_is_the_sum_of_its_rounded_lines() {
+    let start = november().start();
+    let links = ["a", "c", "e"].map(|it| link(it, "westeurope", "b", "westeurope"));
+    let records = links.map(|it| record(&it, Direction::Egress, start, start + HOUR, GB / 10 * 4));
+    let invoice = invoice(november(), usage(&records), &book()).unwrap();
+    assert_eq!(invoice.lines.len(), 3);
+    assert!(invoice.lines.iter().all(|it| it.amount.to_string() == "0.00"));
+    assert_eq!((invoice.cost, invoice.amount.to_string().as_str()), (decimal("0.012"), "0.00"));
+}
+
 /// Records of four links in the first two days of a month.
 fn records() -> impl Strategy<Value = Vec<Record>> {
     let one = (0..4_usize, any::<bool>(), 0..48_i64, 0..30_i64, 0..30_000_000_000_u64);

@@ -91,10 +91,12 @@ const ARGUMENTS: &[(&str, &str, Of)] = &[
 
 /// A command whose arguments know names, and all below it; `path` is its name without the program's.
 pub(super) fn add(mut command: Command, path: &str) -> Command {
-    for (_, id, of) in ARGUMENTS.iter().filter(|(it, ..)| *it == path) {
-        let candidates = ArgValueCandidates::new(move || candidates(*of));
-        command = command.mut_arg(*id, |it| it.add(candidates));
-    }
+    // In place: an argument that is changed on its own becomes the last one of the command.
+    command = command.mut_args(|arg| {
+        let of = ARGUMENTS.iter().find(|(it, id, _)| *it == path && arg.get_id() == *id);
+        let Some((.., of)) = of else { return arg };
+        arg.add(ArgValueCandidates::new(move || candidates(*of)))
+    });
     let below: Vec<String> = command.get_subcommands().map(|it| it.get_name().to_owned()).collect();
     for name in below {
         let path = format!("{path} {name}");

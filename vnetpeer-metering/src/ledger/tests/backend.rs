@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use redb::{Database, StorageBackend};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
 
 use crate::ledger::{Ledger, store::Store};
 
@@ -46,6 +46,23 @@ impl Memory {
     /// Kills the process after so many more writes.
     pub(super) fn kill_after(&self, writes: usize) {
         self.state.lock().unwrap().left = Some(writes);
+    }
+
+    /// What a process finds in a table of links that have ended, by when they did.
+    pub(super) fn table(&self, name: &str) -> Vec<((i64, u128), serde_json::Value)> {
+        let life = {
+            let mut state = self.state.lock().unwrap();
+            state.life += 1;
+            state.life
+        };
+        let backend = Self { state: Arc::clone(&self.state), life };
+        let database = Database::builder().create_with_backend(backend).unwrap();
+        let transaction = database.begin_read().unwrap();
+        let table = TableDefinition::<(i64, u128), &str>::new(name);
+        let entries = transaction.open_table(table).unwrap();
+        let entries = entries.iter().unwrap().map(Result::unwrap);
+        let read = |text: &str| serde_json::from_str(text).unwrap();
+        entries.map(|(key, value)| (key.value(), read(value.value()))).collect()
     }
 
     fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
