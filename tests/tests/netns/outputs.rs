@@ -75,6 +75,8 @@ fn shown(deployment: &Deployment, case: &Case) -> String {
         }
         let end = output.status.code().unwrap_or(-1);
         let stderr = String::from_utf8_lossy(&output.stderr);
+        // What is kept is what a command does, and not that it was called wrongly.
+        assert!(!stderr.contains("try '--help'"), "{}: {stderr}", case.command);
         let _ = write!(text, "$ vnetpeer {} -o {format}\n{}\n", case.command, said.trim_end());
         if !stderr.is_empty() {
             let _ = write!(text, "--- standard error\n{}\n", stderr.trim_end());

@@ -2,8 +2,8 @@
 
 use vnetpeer_common::abi::ABI_VERSION;
 
-use super::Diagnosis;
-use crate::agent::api::AgentStatus;
+use super::{Diagnosis, is_nearly_full};
+use crate::agent::{api::AgentStatus, exchange::DEFAULT_PORT};
 
 const CHECK_AGENT: &str = "agent";
 const CHECK_ABI: &str = "ABI";
@@ -11,8 +11,6 @@ const CHECK_INTERFACES: &str = "interfaces";
 const CHECK_HOSTS: &str = "other hosts";
 const CHECK_DEPLOYMENT: &str = "deployment";
 const CHECK_MAPS: &str = "map fill";
-/// From so many of a hundred entries on a map is told to be nearly full.
-const NEARLY_FULL: u64 = 90;
 
 /// An agent that gives no answer.
 pub fn unreachable(socket: &str, error: &str) -> Diagnosis {
@@ -93,7 +91,7 @@ fn others(status: &AgentStatus) -> Vec<Diagnosis> {
         Some(Diagnosis::warning(
             CHECK_HOSTS,
             format!("{} is not heard: {error}", it.host),
-            "let TCP port 4788 in on both hosts, and see that its agent runs",
+            format!("let TCP port {DEFAULT_PORT} in on both hosts, and see that its agent runs"),
         ))
     });
     let mut all: Vec<Diagnosis> = unresolved.chain(unheard).collect();
@@ -104,9 +102,8 @@ fn others(status: &AgentStatus) -> Vec<Diagnosis> {
 }
 
 fn fill(status: &AgentStatus) -> Diagnosis {
-    let is_full =
-        |used: u64, capacity: u64| used.saturating_mul(100) >= capacity.saturating_mul(NEARLY_FULL);
-    let full = status.maps.iter().filter(|it| it.capacity != 0 && is_full(it.used, it.capacity));
+    let maps = status.maps.iter();
+    let full = maps.filter(|it| it.capacity != 0 && is_nearly_full(it.used, it.capacity));
     let full: Vec<String> =
         full.map(|it| format!("{} ({} of {})", it.name, it.used, it.capacity)).collect();
     if full.is_empty() {

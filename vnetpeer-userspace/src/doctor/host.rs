@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, fs, io, process::Command};
 
-use super::Diagnosis;
+use super::{Diagnosis, is_nearly_full};
 use crate::{
-    agent::api::AgentStatus,
+    agent::{api::AgentStatus, exchange::DEFAULT_PORT},
     dataplane::probe::{ProbeError, facts},
     topology::{
+        compile::outer_headers_len,
         facts::{Hook, HostFacts},
         model::{Host, Topology},
     },
@@ -18,13 +19,8 @@ const CHECK_OFFLOADS: &str = "offloads";
 const CHECK_CONNTRACK: &str = "conntrack";
 const CHECK_NETLINK: &str = "netlink";
 
-/// What VXLAN adds to an IP packet, by the family of the underlay.
-const OVERHEAD_V4: u16 = 50;
-const OVERHEAD_V6: u16 = 70;
 /// RFC 8200 §5: every link must carry this much.
 const IPV6_MTU_MIN: u16 = 1_280;
-/// From so many of a hundred entries on the table is told to be nearly full.
-const NEARLY_FULL: u64 = 90;
 
 /// Everything about the host that this thread's network namespace belongs to.
 pub async fn check(topology: &Topology, status: &AgentStatus) -> Vec<Diagnosis> {
@@ -66,10 +62,7 @@ fn mtu(host: &Host, facts: &HostFacts) -> Diagnosis {
         );
     };
     let ways = facts.vteps.values().flatten();
-    let overhead = |it: &crate::topology::facts::VtepFacts| {
-        if it.remote.is_ipv4() { OVERHEAD_V4 } else { OVERHEAD_V6 }
-    };
-    let Some(overhead) = ways.map(overhead).max() else {
+    let Some(overhead) = ways.map(|it| outer_headers_len(it.remote)).max() else {
         return Diagnosis::ok(CHECK_MTU, "there are no other hosts");
     };
     let room = underlay.mtu_bytes.saturating_sub(overhead);
@@ -177,15 +170,13 @@ fn conntrack() -> Diagnosis {
         text.trim().parse().map_err(io::Error::other)
     };
     match (read("count"), read("max")) {
-        (Ok(count), Ok(max)) if count.saturating_mul(100) >= max.saturating_mul(NEARLY_FULL) => {
-            Diagnosis::warning(
-                CHECK_CONNTRACK,
-                format!(
-                    "{count} of {max} connections: packets of guests do without, agents' own may be lost"
-                ),
-                "raise net.netfilter.nf_conntrack_max, or exempt TCP port 4788",
-            )
-        }
+        (Ok(count), Ok(max)) if is_nearly_full(count, max) => Diagnosis::warning(
+            CHECK_CONNTRACK,
+            format!(
+                "{count} of {max} connections: packets of guests do without, agents' own may be lost"
+            ),
+            format!("raise net.netfilter.nf_conntrack_max, or exempt TCP port {DEFAULT_PORT}"),
+        ),
         (Ok(count), Ok(max)) => {
             let found =
                 format!("not needed: packets of guests pass before it; {count} of {max} in use");

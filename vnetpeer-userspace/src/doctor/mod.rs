@@ -12,6 +12,9 @@ pub mod process;
 
 use serde::Serialize;
 
+/// From so many of a hundred entries on a table is told to be nearly full.
+const NEARLY_FULL: u64 = 90;
+
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,4 +65,8 @@ impl Diagnosis {
         self.host = Some(host.to_owned());
         self
     }
+}
+
+fn is_nearly_full(used: u64, capacity: u64) -> bool {
+    used.saturating_mul(100) >= capacity.saturating_mul(NEARLY_FULL)
 }

@@ -26,8 +26,8 @@ use vnetpeer_common::{
     types::{Addr, LinkId, NicId, VnetId, VtepId},
 };
 
-pub use self::nics::guest_mac;
 use self::{classes::TagPrefixes, filters::Filters, groups::Groups};
+pub use self::{nics::guest_mac, vteps::outer_headers_len};
 use super::{
     balancing::questions,
     desired::{Desired, Hop, PrefixTable, SharedTable, VnetTables},

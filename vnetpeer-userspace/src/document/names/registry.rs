@@ -70,10 +70,8 @@ impl Registry {
             return;
         }
         self.by_id.insert(named.id.clone(), index);
-        let depth = 1 + self.kind.matches('/').count();
-        self.add_name(index, 1);
-        if depth > 1 {
-            self.add_name(index, depth);
+        for names in name_counts(self.kind) {
+            self.add_name(index, names);
         }
     }
 
@@ -175,12 +173,19 @@ impl Registry {
     }
 }
 
-/// The names by which a resource may be meant: its own, and for a child also `parent/child`.
+/// How many names of its id mean a resource: for a child all of them, as `parent/child`, and its own.
+fn name_counts(kind: &str) -> impl Iterator<Item = usize> {
+    let all = 1 + kind.matches('/').count();
+    (all > 1).then_some(all).into_iter().chain([1])
+}
+
+/// The names by which a resource may be meant.
 fn short_names(kind: &str, id: &ResourceId) -> impl Iterator<Item = String> {
-    let is_child = kind.contains('/');
-    let parts = is_child.then(|| IdParts::parse(id.as_str())).flatten();
-    let whole = parts.filter(|it| it.names.len() > 1).map(|it| it.names.join("/"));
-    whole.into_iter().chain([id.name().to_owned()])
+    name_counts(kind).map(|count| {
+        let mut names: Vec<&str> = last_names(id.as_str(), count).collect();
+        names.reverse();
+        names.join("/")
+    })
 }
 
 /// So many of the names in an id, the last one first.

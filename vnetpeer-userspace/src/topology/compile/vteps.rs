@@ -89,5 +89,10 @@ fn family(remote: IpAddr) -> u32 {
 }
 
 fn inner_mtu(underlay: u16, remote: IpAddr) -> u16 {
-    underlay.saturating_sub(if remote.is_ipv6() { OVERHEAD_IPV6 } else { OVERHEAD_IPV4 })
+    underlay.saturating_sub(outer_headers_len(remote))
+}
+
+/// Bytes that VXLAN adds to an IP packet on the way to an underlay address (RFC 7348 §5).
+pub const fn outer_headers_len(remote: IpAddr) -> u16 {
+    if remote.is_ipv6() { OVERHEAD_IPV6 } else { OVERHEAD_IPV4 }
 }
