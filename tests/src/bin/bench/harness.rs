@@ -102,11 +102,16 @@ pub(crate) fn cpu() -> Result<usize> {
     Ok(cpus - 1)
 }
 
-/// Keeps this process on that CPU.
+/// Keeps this thread on that CPU.
 pub(crate) fn pin() -> Result<()> {
+    pin_to(cpu()?)
+}
+
+/// Keeps this thread on a CPU.
+pub(crate) fn pin_to(cpu: usize) -> Result<()> {
     let mut set = CpuSet::new();
-    set.set(cpu()?).context("name the last CPU")?;
-    sched_setaffinity(Pid::from_raw(0), &set).context("pin to the last CPU")
+    set.set(cpu).context("name a CPU")?;
+    sched_setaffinity(Pid::from_raw(0), &set).with_context(|| format!("pin to CPU {cpu}"))
 }
 
 impl Harness {

@@ -100,6 +100,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Row>> {
     let clock = if arguments.cpu_time { scale::Clock::Cpu } else { scale::Clock::Wall };
     // Before the others, which keep this process on one CPU and in namespaces of their own.
     let mut rows = system::run(name, rounds.unwrap_or(system::ROUNDS))?;
+    rows.extend(system::flood::run(name, rounds.unwrap_or(system::flood::ROUNDS))?);
     rows.extend(scale::run(name, rounds.unwrap_or(scale::ROUNDS), clock)?);
     rows.extend(scrape::run(name, rounds.unwrap_or(scrape::ROUNDS))?);
     rows.extend(routes::run(name, rounds.unwrap_or(routes::ROUNDS))?);

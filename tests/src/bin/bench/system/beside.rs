@@ -9,7 +9,7 @@ use vnetpeer_common::types::Mac;
 use super::{
     programs::Programs,
     space::Space,
-    way::{End, Way},
+    way::{Direction, End, Way},
 };
 use crate::harness::At;
 
@@ -61,8 +61,9 @@ struct Net {
 impl Net {
     /// Its way, on which these programs forward.
     fn way(self, at: At, programs: Vec<Programs>) -> Way {
-        let entry = (self.hosts[0].clone(), "port0".to_owned());
-        way(self.ends, at, entry).keeping(programs, &self.hosts)
+        let [first, second] = &self.hosts;
+        let entries = [(first.clone(), "port0".to_owned()), (second.clone(), "port1".to_owned())];
+        way(self.ends, at, entries).keeping(programs, &self.hosts)
     }
 }
 
@@ -71,8 +72,8 @@ pub(super) fn veth() -> Result<Way> {
     let ends = ends()?;
     ends[0].space.cable(("eth0", MAC_A), &ends[1].space, ("eth0", MAC_B), MTU)?;
     prepare(&ends)?;
-    let entry = (ends[1].space.clone(), "eth0".to_owned());
-    Ok(way(ends, At::Tc, entry))
+    let entries = [&ends[1], &ends[0]].map(|end| (end.space.clone(), "eth0".to_owned()));
+    Ok(way(ends, At::Tc, entries))
 }
 
 /// The kernel's bridge with a filter that tracks connections, and its VXLAN device between hosts.
@@ -180,9 +181,14 @@ fn net(hosts: Hosts) -> Result<Net> {
     Ok(Net { ends, hosts: spaces })
 }
 
-fn way(ends: [End; 2], at: At, entry: (Space, String)) -> Way {
-    let next = ends[1].mac;
-    Way::new(ends, next, at, entry)
+fn way(ends: [End; 2], at: At, entries: [(Space, String); 2]) -> Way {
+    let [a, b] = ends;
+    let [at_a, at_b] = entries;
+    let direction = |from: &End, to: &End, entry| {
+        let (from, to, next) = (from.clone(), to.clone(), to.mac);
+        Direction { from, to, next, entry }
+    };
+    Way::new([direction(&a, &b, at_a), direction(&b, &a, at_b)], at)
 }
 
 fn ethernet(to: Mac, from: Mac) -> Vec<u8> {

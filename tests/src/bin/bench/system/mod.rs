@@ -2,6 +2,7 @@
 //! them, in the same rounds, the least that any program does and what the kernel does by itself.
 
 mod beside;
+pub(crate) mod flood;
 mod ours;
 mod programs;
 mod rows;
@@ -14,7 +15,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::runtime;
+use tokio::runtime::{Builder, Runtime};
 use vnetpeer_tests::netns::Deployment;
 
 pub(crate) use self::rows::selected;
@@ -28,7 +29,7 @@ use crate::{harness::At, report::Row};
 /// Interleaved rounds, of which the median counts, unless asked otherwise.
 pub(crate) const ROUNDS: usize = 5;
 /// No measurement starts later than this after the first.
-const LIMIT: Duration = Duration::from_secs(400);
+const LIMIT: Duration = Duration::from_secs(500);
 /// Flows of the packets that are counted.
 const FLOWS: u32 = 1;
 
@@ -44,12 +45,17 @@ pub(crate) fn run(filter: &str, rounds: usize) -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     let wanted: BTreeSet<Measured> = rows.iter().flat_map(Wanted::needs).collect();
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build().context("a runtime")?;
+    let runtime = runtime()?;
     let setup = Setup::new(&runtime, &wanted)?;
     let values = setup.measure(&wanted, rounds);
     let rows: Vec<Row> = rows.iter().filter_map(|row| row.with(&values)).collect();
     ensure!(!rows.is_empty(), "nothing could be measured");
     Ok(rows)
+}
+
+/// For what agents are asked.
+fn runtime() -> Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build().context("a runtime")
 }
 
 /// All that packets go through.
@@ -61,7 +67,7 @@ struct Setup {
 
 impl Setup {
     /// Builds what `wanted` needs.
-    fn new(runtime: &runtime::Runtime, wanted: &BTreeSet<Measured>) -> Result<Self> {
+    fn new(runtime: &Runtime, wanted: &BTreeSet<Measured>) -> Result<Self> {
         let subjects: BTreeSet<Subject> = wanted.iter().map(|(_, subject)| *subject).collect();
         let (mut ways, mut labs) = (BTreeMap::new(), Vec::new());
         for (at, wire) in [(At::Xdp, false), (At::Tc, false), (At::Tc, true)] {
@@ -129,6 +135,7 @@ impl Metric {
     fn of(self, way: &Way) -> Result<Vec<(Self, f64)>> {
         Ok(match self {
             Self::Packets => vec![(self, way.packets(FLOWS)?)],
+            Self::BothWays => vec![(self, way.packets_both_ways(FLOWS)?)],
             Self::Stream(count) => vec![(self, way.stream(count)?)],
             Self::RoundTrip | Self::RoundTrip99 => {
                 let [middle, slow] = way.round_trip()?;

@@ -9,7 +9,7 @@ use vnetpeer_userspace::{lab::netns, topology::compile::guest_mac};
 
 use super::{
     space::Space,
-    way::{End, Way},
+    way::{Direction, End, Way},
 };
 use crate::harness::At;
 
@@ -31,26 +31,42 @@ pub(super) async fn up(at: At, wire: bool) -> Deployment {
     Deployment::up(&name, &document(at, wire)).await
 }
 
-/// From the sender to another NIC.
+/// From the sender to another NIC, and back.
 pub(super) fn way(deployment: &Deployment, at: At, to: &str) -> Result<Way> {
-    let ends = [end(deployment, SENDER)?, end(deployment, to)?];
-    let mut nics = deployment.lab.topology().nics.iter();
-    let sender = nics.find(|nic| nic.id.name() == SENDER).context("no sender")?;
-    let host = Space::open(&netns::path(deployment.lab.host_namespace("host-1")?))?;
-    let entry = (host, sender.interface.clone());
-    Ok(Way::new(ends, Mac::ROUTER, at, entry))
+    let sender = Place::find(deployment, SENDER)?;
+    let receiver = Place::find(deployment, to)?;
+    Ok(Way::new([sender.direction(&receiver), receiver.direction(&sender)], at))
 }
 
-fn end(deployment: &Deployment, name: &str) -> Result<End> {
-    let lab = &deployment.lab;
-    let mut nics = lab.topology().nics.iter();
-    let nic = nics.find(|nic| nic.id.name() == name).with_context(|| format!("no NIC {name}"))?;
-    let number = lab.state().nic(&nic.id).with_context(|| format!("no number for {name}"))?;
-    let Some(IpAddr::V4(address)) = nic.addresses.first().copied() else {
-        bail!("{name} has no IPv4 address")
-    };
-    let space = Space::open(&netns::path(lab.nic_namespace(name)?))?;
-    Ok(End { space, mac: guest_mac(nic, number), address })
+/// A workload, and where its cable ends.
+struct Place {
+    end: End,
+    entry: (Space, String),
+}
+
+impl Place {
+    fn find(deployment: &Deployment, name: &str) -> Result<Self> {
+        let lab = &deployment.lab;
+        let topology = lab.topology();
+        let nic = topology.nics.iter().find(|nic| nic.id.name() == name);
+        let nic = nic.with_context(|| format!("no NIC {name}"))?;
+        let number = lab.state().nic(&nic.id).with_context(|| format!("no number for {name}"))?;
+        let Some(IpAddr::V4(address)) = nic.addresses.first().copied() else {
+            bail!("{name} has no IPv4 address")
+        };
+        let space = Space::open(&netns::path(lab.nic_namespace(name)?))?;
+        let host = topology.hosts.get(nic.host.0).context("a NIC on no host")?;
+        let host = Space::open(&netns::path(lab.host_namespace(&host.name)?))?;
+        Ok(Self {
+            end: End { space, mac: guest_mac(nic, number), address },
+            entry: (host, nic.interface.clone()),
+        })
+    }
+
+    fn direction(&self, to: &Self) -> Direction {
+        let (from, to, entry) = (self.end.clone(), to.end.clone(), self.entry.clone());
+        Direction { from, to, next: Mac::ROUTER, entry }
+    }
 }
 
 fn hook(at: At) -> &'static str {

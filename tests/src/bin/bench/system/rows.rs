@@ -11,6 +11,8 @@ use crate::{
 pub(super) enum Metric {
     /// Packets of 64 bytes in a second.
     Packets,
+    /// The same in both directions at once, a CPU for each.
+    BothWays,
     /// So many streams of TCP.
     Stream(u32),
     /// A request and its response, the middle one of all.
@@ -76,6 +78,7 @@ impl Metric {
     const fn name(self) -> &'static str {
         match self {
             Self::Packets => "pps",
+            Self::BothWays => "pps-both-ways",
             Self::Stream(1) => "tcp1",
             Self::Stream(_) => "tcp4",
             Self::RoundTrip => "rr-p50",
@@ -85,9 +88,20 @@ impl Metric {
 
     const fn unit(self) -> &'static str {
         match self {
-            Self::Packets => "Mpps",
+            Self::Packets | Self::BothWays => "Mpps",
             Self::Stream(_) => "Gbit/s",
             Self::RoundTrip | Self::RoundTrip99 => "us",
+        }
+    }
+
+    /// Whether it says something new about that.
+    fn is_measured(self, at: At, hosts: Hosts) -> bool {
+        match (self, at, hosts) {
+            // A wire is another case for the underlay only, which TC at the NICs meets as well.
+            (_, At::Xdp, Hosts::Wire) | (Self::BothWays, _, Hosts::Wire) => false,
+            // Streams are what TC is for; four of them say nothing new about XDP.
+            (Self::Stream(count), At::Xdp, _) => count == 1,
+            _ => true,
         }
     }
 
@@ -117,6 +131,7 @@ pub(crate) fn selected(filter: &str) -> Vec<Wanted> {
     let mut rows = Vec::new();
     let metrics = [
         Metric::Packets,
+        Metric::BothWays,
         Metric::Stream(1),
         Metric::Stream(4),
         Metric::RoundTrip,
@@ -132,8 +147,8 @@ pub(crate) fn selected(filter: &str) -> Vec<Wanted> {
             (At::Tc, To::Remote),
             (At::Tc, To::Wire),
         ] {
-            // Streams are what TC is for; four of them say nothing new about XDP.
-            if at == At::Xdp && metric == Metric::Stream(4) {
+            if !metric.is_measured(at, to.hosts()) || (metric, to) == (Metric::BothWays, To::Peered)
+            {
                 continue;
             }
             let hosts = to.hosts();
@@ -176,12 +191,13 @@ fn alone(metric: Metric) -> Vec<Wanted> {
             Hosts::Wire => To::Wire,
         };
         for at in [At::Xdp, At::Tc] {
-            if at == At::Xdp && (hosts == Hosts::Wire || metric == Metric::Stream(4)) {
-                continue;
+            if metric.is_measured(at, hosts) {
+                add(format!("minimal-{}/{}", hook(at), to.name()), Subject::Least(at, hosts));
             }
-            add(format!("minimal-{}/{}", hook(at), to.name()), Subject::Least(at, hosts));
         }
-        add(format!("kernel/{}", to.name()), Subject::Kernel(hosts));
+        if metric.is_measured(At::Tc, hosts) {
+            add(format!("kernel/{}", to.name()), Subject::Kernel(hosts));
+        }
     }
     add("veth".to_owned(), Subject::Veth);
     rows
@@ -220,6 +236,9 @@ impl Wanted {
         match (self.metric, at, to) {
             (Metric::Packets, At::Xdp, To::Local | To::Peered) => {
                 row.wanted(Against::Floor, true, 0.88)
+            }
+            (Metric::BothWays, ..) => {
+                row.wanted(Against::Floor, true, if at == At::Xdp { 0.85 } else { 0.9 })
             }
             (Metric::Packets, At::Xdp, _) => {
                 row.wanted(Against::Floor, true, 0.85).wanted(Against::Baseline, true, 9.0)

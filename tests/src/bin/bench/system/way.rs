@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use aya::{
     TestRun as _,
     programs::{TestRunAttrs, TestRunOptions},
@@ -25,6 +25,8 @@ use crate::harness::{self, At};
 
 /// What is measured for how long.
 const PACKETS_FOR: Duration = Duration::from_millis(700);
+/// By then both directions send.
+const TOGETHER_AFTER: Duration = Duration::from_millis(400);
 const SECONDS: &str = "1";
 /// Nothing takes longer than this, or it is ended.
 const LIMIT: &str = "8";
@@ -35,6 +37,8 @@ const BATCH: u32 = 64;
 const PAYLOAD: usize = 22;
 const DISCARD: u16 = 9;
 const PORT: &str = "11111";
+/// No NIC has it.
+const NOBODY: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 99);
 
 /// A workload.
 #[derive(Clone, Debug)]
@@ -45,26 +49,64 @@ pub(super) struct End {
     pub(super) address: Ipv4Addr,
 }
 
+/// One of the two directions between two workloads.
+#[derive(Clone, Debug)]
+pub(super) struct Direction {
+    pub(super) from: End,
+    pub(super) to: End,
+    /// Where the sender's frames go first.
+    pub(super) next: Mac,
+    /// The other end of the sender's cable.
+    pub(super) entry: (Space, String),
+}
+
+impl Direction {
+    /// Sends packets from a CPU for as long as `goes_on` says, which is told how many were sent.
+    fn emit(
+        &self,
+        flows: u32,
+        cpu: usize,
+        mut goes_on: impl FnMut(u64) -> Result<bool> + Send,
+    ) -> Result<()> {
+        let frame = Packet::v4(self.from.address, self.to.address)
+            .udp(10_001, DISCARD, PAYLOAD)
+            .between(self.from.mac, self.next)
+            .bytes();
+        let target = self.from.space.index("eth0")?;
+        let mut source = Programs::load(target, flows, &frame)?;
+        self.from.space.within(|| {
+            harness::pin_to(cpu)?;
+            let source = source.source()?;
+            let mut sent = 0;
+            while goes_on(sent)? {
+                let attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
+                let data_in = Some(frame.as_slice());
+                let options =
+                    TestRunOptions { data_in, repeat: CALL, attrs, ..TestRunOptions::new() };
+                source.test_run(options).context("send packets")?;
+                sent += u64::from(CALL);
+            }
+            Ok(())
+        })
+    }
+}
+
 /// From one workload to another.
 #[derive(Debug)]
 pub(super) struct Way {
-    from: End,
-    to: End,
-    /// Where the sender's frames go first.
-    next: Mac,
+    /// There, and back.
+    directions: [Direction; 2],
     /// The hook of the programs on the way: what arrives is counted at the same.
     at: At,
-    /// The other end of the sender's cable.
-    entry: (Space, String),
     /// What does the forwarding, and where, for as long as this lives.
     _programs: Vec<Programs>,
     _hosts: Vec<Space>,
 }
 
 impl Way {
-    /// A way on which programs of that hook forward; the sender's cable ends at `entry`.
-    pub(super) fn new([from, to]: [End; 2], next: Mac, at: At, entry: (Space, String)) -> Self {
-        Self { from, to, next, at, entry, _programs: Vec::new(), _hosts: Vec::new() }
+    /// A way on which programs of that hook forward.
+    pub(super) fn new(directions: [Direction; 2], at: At) -> Self {
+        Self { directions, at, _programs: Vec::new(), _hosts: Vec::new() }
     }
 
     /// With what belongs to it alone.
@@ -73,64 +115,91 @@ impl Way {
     }
 
     /// Packets of 64 bytes that arrive in a second, in millions, where one CPU sends and forwards them.
-    ///
-    /// A veth takes the source's packets only while its other end polls, as XDP lets it do.
     pub(super) fn packets(&self, flows: u32) -> Result<f64> {
-        let (space, interface) = &self.entry;
-        if self.at == At::Xdp {
-            return self.send(flows);
-        }
-        space.poll(interface, true)?;
-        let rate = self.send(flows);
-        space.poll(interface, false)?;
-        rate
+        let [there, _] = &self.directions;
+        self.polling(|| self.send(there, flows, harness::cpu()?, Instant::now()))
     }
 
-    fn send(&self, flows: u32) -> Result<f64> {
-        let frame = Packet::v4(self.from.address, self.to.address)
-            .udp(10_001, DISCARD, PAYLOAD)
-            .between(self.from.mac, self.next)
-            .bytes();
+    /// The same in both directions at once, where each has a CPU of its own.
+    pub(super) fn packets_both_ways(&self, flows: u32) -> Result<f64> {
+        let [there, back] = &self.directions;
+        let cpu = harness::cpu()?;
+        let other = cpu.checked_sub(1).context("the machine has only one CPU")?;
+        self.polling(|| {
+            let start = Instant::now() + TOGETHER_AFTER;
+            thread::scope(|scope| {
+                let back = scope.spawn(|| self.send(back, flows, other, start));
+                let there = self.send(there, flows, cpu, start)?;
+                Ok(there + back.join().map_err(|_| anyhow!("the thread panicked"))??)
+            })
+        })
+    }
+
+    /// A veth takes the source's packets only while its other end polls, as XDP lets it do.
+    fn polling<T>(&self, run: impl FnOnce() -> Result<T>) -> Result<T> {
+        let poll = |is_on| {
+            let mut entries = self.directions.iter().map(|it| &it.entry);
+            entries.try_for_each(|(space, interface)| space.poll(interface, is_on))
+        };
+        if self.at == At::Xdp {
+            return run();
+        }
+        poll(true)?;
+        let result = run();
+        poll(false)?;
+        result
+    }
+
+    /// Sends packets of 64 bytes that claim another source address, none of which arrives; returns how many
+    /// and how many seconds it took.
+    pub(super) fn spoof(&self) -> Result<(u64, f64)> {
+        let [there, _] = &self.directions;
+        let mut stranger = there.clone();
+        stranger.from.address = NOBODY;
+        self.polling(|| {
+            let (mut sent, mut elapsed, mut start) = (0, Duration::ZERO, None);
+            stranger.emit(1, harness::cpu()?, |count| {
+                (sent, elapsed) = (count, start.get_or_insert_with(Instant::now).elapsed());
+                Ok(elapsed < PACKETS_FOR)
+            })?;
+            Ok((sent, elapsed.as_secs_f64()))
+        })
+    }
+
+    /// What arrives from `start` on, or from when the flows are known; a CPU that sends meanwhile is a busy one.
+    fn send(&self, way: &Direction, flows: u32, cpu: usize, start: Instant) -> Result<f64> {
         let sink = if self.at == At::Xdp { "sink_xdp" } else { "sink_tc" };
-        let sink = Programs::load(0, 1, &[])?.attach(sink, &self.to.space, "eth0")?;
-        let target = self.from.space.index("eth0")?;
-        let mut source = Programs::load(target, flows, &frame)?;
-        let (mut arrived, mut elapsed, mut sent) = (0, 0.0, 0_u64);
-        self.from.space.within(|| {
-            harness::pin()?;
-            let source = source.source()?;
-            let call = || {
-                let attrs = TestRunAttrs::new().xdp_live_frames(BATCH);
-                let data_in = Some(frame.as_slice());
-                let options =
-                    TestRunOptions { data_in, repeat: CALL, attrs, ..TestRunOptions::new() };
-                source.test_run(options).context("send packets")
-            };
+        let sink = Programs::load(0, 1, &[])?.attach(sink, &way.to.space, "eth0")?;
+        let (mut first, mut sent, mut elapsed) = (None, 0, Duration::ZERO);
+        way.emit(flows, cpu, |count| {
             // Flows become known, and the pools of pages full.
-            call()?;
-            let before = sink.arrived()?;
-            let start = Instant::now();
-            while start.elapsed() < PACKETS_FOR {
-                call()?;
-                sent += u64::from(CALL);
+            if count == 0 || Instant::now() < start {
+                return Ok(true);
             }
-            elapsed = start.elapsed().as_secs_f64();
-            thread::sleep(Duration::from_millis(20));
-            arrived = sink.arrived()? - before;
-            Ok(())
+            let (arrived, before, start) = match first {
+                Some(it) => it,
+                None => (sink.arrived()?, count, Instant::now()),
+            };
+            first = Some((arrived, before, start));
+            (sent, elapsed) = (count - before, start.elapsed());
+            Ok(elapsed < PACKETS_FOR)
         })?;
+        thread::sleep(Duration::from_millis(20));
+        let (before, ..) = first.context("nothing was sent")?;
+        let arrived = sink.arrived()? - before;
         ensure!(arrived > sent / 2, "only {arrived} of {sent} packets arrived");
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let rate = arrived as f64 / elapsed / 1e6;
+        let rate = arrived as f64 / elapsed.as_secs_f64() / 1e6;
         Ok(rate)
     }
 
     /// Gigabits of TCP payload that arrive in a second; both ends on any CPU.
     pub(super) fn stream(&self, streams: u32) -> Result<f64> {
-        let address = self.to.address;
+        let [Direction { from, to, .. }, _] = &self.directions;
+        let address = to.address;
         let _server = self.serve(&format!("iperf3 -s -1 -B {address}"))?;
         let client = format!("timeout {LIMIT} iperf3 -c {address} -t {SECONDS} -P {streams} -J");
-        let output = patiently(|| self.from.space.run(&client))?;
+        let output = patiently(|| from.space.run(&client))?;
         let report: Value = serde_json::from_str(&output).context("iperf3 writes JSON")?;
         let bits = report["end"]["sum_received"]["bits_per_second"].as_f64();
         Ok(bits.context("iperf3 measured nothing")? / 1e9)
@@ -140,13 +209,14 @@ impl Way {
     /// on one CPU.
     pub(super) fn round_trip(&self) -> Result<[f64; 2]> {
         let cpu = harness::cpu()?;
-        let address = self.to.address;
+        let [Direction { from, to, .. }, _] = &self.directions;
+        let address = to.address;
         let at = format!("--tcp -i {address} -p {PORT}");
         let _server = self.serve(&format!("taskset -c {cpu} sockperf server {at}"))?;
         let client = format!(
             "taskset -c {cpu} timeout {LIMIT} sockperf ping-pong {at} -t {SECONDS} --full-rtt"
         );
-        let output = patiently(|| self.from.space.run(&client))?;
+        let output = patiently(|| from.space.run(&client))?;
         let percentile = |wanted: &str| -> Result<f64> {
             let line = output.lines().find(|line| line.contains(wanted));
             let line = line.with_context(|| format!("sockperf tells no {wanted}"))?;
@@ -157,7 +227,7 @@ impl Way {
     }
 
     fn serve(&self, command: &str) -> Result<Server> {
-        self.to.space.within(|| {
+        self.directions[0].to.space.within(|| {
             let mut timeout = Command::new("timeout");
             timeout.arg(LIMIT).args(command.split_whitespace());
             timeout.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
