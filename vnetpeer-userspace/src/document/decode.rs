@@ -131,9 +131,7 @@ fn decode_element<T: Decode + Any + Send + Sync>(
         return known;
     };
     let decoded = Arc::new(T::decode(node, findings)?);
-    let any: Decoded = Arc::<T>::clone(&decoded);
-    // Nothing else decodes it.
-    drop(element.slot.0.set(any));
+    element.slot.0.set(Arc::<T>::clone(&decoded) as Decoded);
     Some(decoded)
 }
 

@@ -58,20 +58,48 @@ pub(super) struct Context {
     pub(super) column: usize,
 }
 
-/// Where an element is to be put when it is decoded.
-pub(super) type Slot = Rc<OnceCell<Decoded>>;
+/// What an element is decoded to.
+#[derive(Clone)]
+pub(super) enum Slot<'k> {
+    /// As before.
+    Known(&'k Decoded),
+    /// Where it is to be put when it is decoded.
+    New(Rc<OnceCell<Decoded>>),
+}
+
+impl Default for Slot<'_> {
+    fn default() -> Self {
+        Self::New(Rc::default())
+    }
+}
+
+impl Slot<'_> {
+    pub(super) fn get(&self) -> Option<&Decoded> {
+        match self {
+            Self::Known(decoded) => Some(decoded),
+            Self::New(cell) => cell.get(),
+        }
+    }
+
+    /// Notes what a new element was decoded to; nothing else decodes it.
+    pub(super) fn set(&self, decoded: Decoded) {
+        if let Self::New(cell) = self {
+            drop(cell.set(decoded));
+        }
+    }
+}
 
 /// The elements of a text while it is read.
 pub(super) struct Keeper<'k> {
     before: &'k Kept,
     /// The first element of the document before that can come next.
     next: usize,
-    elements: Vec<Element<Slot>>,
+    elements: Vec<Element<Slot<'k>>>,
 }
 
 impl<'k> Keeper<'k> {
     pub(super) fn new(before: &'k Kept) -> Self {
-        Self { before, next: 0, elements: Vec::new() }
+        Self { before, next: 0, elements: Vec::with_capacity(before.elements.len()) }
     }
 
     /// The place of the beginning of the text.
@@ -100,10 +128,11 @@ impl<'k> Keeper<'k> {
     }
 
     /// Notes that an element was found at `start`.
-    pub(super) fn reuse(&mut self, found: &Found<'_>, start: usize) -> Slot {
-        let Some(element) = self.before.elements.get(found.index) else { return Slot::default() };
+    pub(super) fn reuse(&mut self, found: &Found<'_>, start: usize) -> Slot<'k> {
+        let before = self.before;
+        let Some(element) = before.elements.get(found.index) else { return Slot::default() };
         let after = found.index + 1 + element.inside;
-        let all = self.before.elements.get(found.index..after).unwrap_or_default();
+        let all = before.elements.get(found.index..after).unwrap_or_default();
         let moved = all.iter().map(|it| Element {
             context: it.context,
             start: start + it.start - element.start,
@@ -111,11 +140,11 @@ impl<'k> Keeper<'k> {
             len: it.len,
             place: it.place,
             inside: it.inside,
-            decoded: filled(Arc::clone(&it.decoded)),
+            decoded: Slot::Known(&it.decoded),
         });
         self.elements.extend(moved);
         self.next = after;
-        filled(Arc::clone(&element.decoded))
+        Slot::Known(&element.decoded)
     }
 
     /// Notes that an element begins, and returns its number.
@@ -127,11 +156,11 @@ impl<'k> Keeper<'k> {
     }
 
     /// Notes where what comes after an element begins, and how long it is itself.
-    pub(super) fn end(&mut self, number: usize, end: usize, len: usize) -> Slot {
+    pub(super) fn end(&mut self, number: usize, end: usize, len: usize) -> Slot<'k> {
         let inside = self.elements.len().saturating_sub(number + 1);
         let Some(element) = self.elements.get_mut(number) else { return Slot::default() };
         (element.end, element.len, element.inside) = (end, len, inside);
-        Rc::clone(&element.decoded)
+        element.decoded.clone()
     }
 
     /// Where everything is in the text.
@@ -143,7 +172,7 @@ impl<'k> Keeper<'k> {
     /// What to keep of a text in which all is well.
     pub(super) fn finish(self, text: &str) -> Kept {
         let next_place = self.first_place() + text.len() + 1;
-        let decoded = |it: Element<Slot>| {
+        let decoded = |it: Element<Slot<'_>>| {
             Some(Element {
                 decoded: Arc::clone(it.decoded.get()?),
                 context: it.context,
@@ -165,10 +194,6 @@ pub(super) struct Found<'k> {
     pub(super) written: &'k str,
     /// How long it is itself.
     pub(super) len: usize,
-}
-
-fn filled(decoded: Decoded) -> Slot {
-    Rc::new(OnceCell::from(decoded))
 }
 
 /// Leads from places to a text.

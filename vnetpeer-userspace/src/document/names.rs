@@ -5,7 +5,7 @@ mod registry;
 
 use std::{borrow::Cow, sync::OnceLock};
 
-pub(super) use self::registry::Registry;
+pub(super) use self::registry::{KnownTarget, Registry};
 use super::{
     code::Code,
     decode::Spanned,
@@ -70,6 +70,15 @@ pub(super) struct Header<'d> {
 pub(super) struct KnownId(OnceLock<ResourceId>);
 
 impl KnownId {
+    /// The id that has these parts.
+    pub(super) fn get_or_make(&self, parts: &[&str]) -> ResourceId {
+        self.get(parts).unwrap_or_else(|| {
+            let id = ResourceId::new(parts.concat());
+            drop(self.0.set(id.clone()));
+            id
+        })
+    }
+
     /// The id, if it has these parts.
     fn get(&self, parts: &[&str]) -> Option<ResourceId> {
         let id = self.0.get()?;
@@ -110,7 +119,13 @@ impl Named {
 
     /// The subscription in whatever case it was written.
     pub(super) fn written_subscription(&self) -> &str {
-        self.id.as_str().split('/').nth(SUBSCRIPTION_SEGMENT).unwrap_or_default()
+        let id = self.id.as_str();
+        // Most ids were made here.
+        if let Some(rest) = id.strip_prefix("/subscriptions/") {
+            let end = rest.bytes().position(|byte| byte == b'/');
+            return rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        }
+        id.split('/').nth(SUBSCRIPTION_SEGMENT).unwrap_or_default()
     }
 }
 

@@ -93,6 +93,9 @@ impl Findings {
 
     /// Binds the findings to their file, in the order of their places.
     pub(super) fn into_problems(mut self, file: &str, text: &str) -> Problems {
+        if self.0.is_empty() {
+            return Problems(Vec::new());
+        }
         self.0.sort_by_key(|finding| (finding.span.offset, finding.code));
         let source = Arc::new(Source { file: file.to_owned(), text: text.to_owned() });
         let lines = LineIndex::new(text);

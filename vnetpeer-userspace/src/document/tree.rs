@@ -53,19 +53,19 @@ pub(super) struct Element<'t> {
     /// `None` if it is known what it was decoded to.
     pub(super) node: Option<Node<'t>>,
     /// What it is decoded to.
-    pub(super) slot: SlotOf,
+    pub(super) slot: SlotOf<'t>,
 }
 
 /// A slot; two trees are the same whatever they were decoded to.
-pub(super) struct SlotOf(pub(super) Slot);
+pub(super) struct SlotOf<'t>(pub(super) Slot<'t>);
 
-impl fmt::Debug for SlotOf {
+impl fmt::Debug for SlotOf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.get().is_some() { "decoded" } else { "new" })
     }
 }
 
-impl PartialEq for SlotOf {
+impl PartialEq for SlotOf<'_> {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -91,11 +91,11 @@ pub(super) fn parse<'t>(text: &'t str, findings: &mut Findings) -> Option<Node<'
 }
 
 /// The same; elements that `before` knows are not read again. What is unusual is read without it.
-pub(super) fn parse_after<'t, 'k>(
-    before: &'k Kept,
+pub(super) fn parse_after<'t>(
+    before: &'t Kept,
     text: &'t str,
     findings: &mut Findings,
-) -> (Option<Node<'t>>, Option<Keeper<'k>>) {
+) -> (Option<Node<'t>>, Option<Keeper<'t>>) {
     match quick::parse_after(before, text) {
         Some((node, keeper)) => (Some(node), Some(keeper)),
         None => (parse_any(text, findings), None),

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::tags::RoutedTags;
 use super::{
@@ -32,7 +32,7 @@ const INTERNET: &str = "Internet";
 pub(super) const LOAD_BALANCER: &str = "AzureLoadBalancer";
 
 /// A reference to a resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reference {
     /// Its ARM id.
     pub id: ResourceId,

@@ -168,9 +168,13 @@ impl<'a> Network<'a> {
             owners: OnceLock::new(),
             places: Vec::with_capacity(topology.peerings.len()),
         };
+        let (mut numbers, mut regions) = (state.vnets().in_order(), HashMap::new());
         for (index, vnet) in topology.vnets.iter().enumerate() {
-            let id = state.vnet(&vnet.id).ok_or_else(|| not_numbered(&vnet.id))?;
-            let region = state.region(&vnet.region()).ok_or_else(|| not_numbered(&vnet.id))?;
+            let id = numbers.number(&vnet.id).map(VnetId).ok_or_else(|| not_numbered(&vnet.id))?;
+            let region = *regions
+                .entry(vnet.location.as_str())
+                .or_insert_with(|| state.region(&vnet.region()));
+            let region = region.ok_or_else(|| not_numbered(&vnet.id))?;
             network.vnets.push(NumberedVnet {
                 vnet,
                 index: VnetIndex(index),
@@ -186,8 +190,10 @@ impl<'a> Network<'a> {
             });
             network.add_tables(VnetIndex(index), vnet)?;
         }
+        let mut numbers = state.nics().in_order();
         for nic in &topology.nics {
-            network.add_nic(nic)?;
+            let id = numbers.number(&nic.id).ok_or_else(|| not_numbered(&nic.id))?;
+            network.add_nic(nic, NicId(id))?;
         }
         for (index, gateway) in topology.gateways.iter().enumerate() {
             network.add_gateway(GatewayIndex(index), gateway)?;
@@ -289,8 +295,7 @@ impl<'a> Network<'a> {
         Ok(())
     }
 
-    fn add_nic(&mut self, nic: &'a Nic) -> Result<(), NetworkError> {
-        let id = self.state.nic(&nic.id).ok_or_else(|| not_numbered(&nic.id))?;
+    fn add_nic(&mut self, nic: &'a Nic, id: NicId) -> Result<(), NetworkError> {
         let vnet = self.vnets.get_mut(nic.vnet.0).ok_or_else(|| dangling(&nic.id))?;
         vnet.nics.push(NumberedNic { nic, id });
         Ok(())

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use vnetpeer_common::types::{LinkId, NicId, VnetId};
 
 use self::gateway::UsedGateway;
+pub(in crate::topology) use self::group::Owned;
 pub use self::{
     effective::EffectiveRoute,
     gateway::{advertised, connected_gateways, connected_prefixes},

@@ -1,5 +1,7 @@
 //! The resources of one type, to be found by reference.
 
+use std::sync::OnceLock;
+
 use hashbrown::{HashMap, HashTable};
 
 use super::{
@@ -22,23 +24,49 @@ pub(in crate::document) struct Registry {
     /// Whether some resource could not be read: an unknown name may then be its.
     incomplete: bool,
     entries: Vec<Named>,
-    by_id: HashMap<ResourceId, usize>,
+    /// Indices.
+    by_id: HashTable<usize>,
     by_name: HashTable<ShortName>,
+    /// By the first resource of a name that several have: the others.
+    others: HashMap<(usize, usize), Vec<usize>>,
+    /// How many names those have that several resources have.
+    ambiguous: Vec<usize>,
 }
 
+/// What a reference meant, once it was followed: the resource's id, and by how many names, 0 if by its id.
+#[derive(Debug, Default)]
+pub(in crate::document) struct KnownTarget(OnceLock<(ResourceId, usize)>);
+
 /// A name by which a resource may be meant: so many of the names in its id, from the last one on.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct ShortName {
+    hash: u64,
     names: usize,
-    /// The first resource of that name, and the others.
+    /// The first resource of that name.
     first: usize,
-    others: Vec<usize>,
 }
 
 impl Registry {
     pub(in crate::document) fn new(kind: &'static str, incomplete: bool) -> Self {
-        let (by_id, by_name) = (HashMap::new(), HashTable::new());
-        Self { kind, incomplete, entries: Vec::new(), by_id, by_name }
+        Self::with_capacity(kind, incomplete, 0)
+    }
+
+    /// The same with room for so many.
+    pub(in crate::document) fn with_capacity(
+        kind: &'static str,
+        incomplete: bool,
+        capacity: usize,
+    ) -> Self {
+        let names = capacity * name_counts(kind).count();
+        Self {
+            kind,
+            incomplete,
+            entries: Vec::with_capacity(capacity),
+            by_id: HashTable::with_capacity(capacity),
+            by_name: HashTable::with_capacity(names),
+            others: HashMap::new(),
+            ambiguous: Vec::new(),
+        }
     }
 
     pub(in crate::document) fn set_incomplete(&mut self) {
@@ -59,8 +87,7 @@ impl Registry {
     pub(in crate::document) fn add(&mut self, named: &Named, findings: &mut Findings) {
         let index = self.entries.len();
         self.entries.push(named.clone());
-        let first = self.by_id.get(&named.id).and_then(|index| self.entries.get(*index));
-        if let Some(first) = first {
+        if let Some(first) = self.with_id(&named.id).and_then(|index| self.entries.get(index)) {
             let message = format!("{} `{}` exists twice", singular(self.kind), named.id.name());
             findings.push(
                 Finding::error(Code::DuplicateResource, named.span, message)
@@ -69,25 +96,36 @@ impl Registry {
             );
             return;
         }
-        self.by_id.insert(named.id.clone(), index);
+        let entries = &self.entries;
+        let hash_of = |index: &usize| entries.get(*index).map_or(0, |it| it.id.hash_value());
+        self.by_id.insert_unique(named.id.hash_value(), index, hash_of);
         for names in name_counts(self.kind) {
             self.add_name(index, names);
         }
     }
 
+    /// The first resource with an id.
+    fn with_id(&self, id: &ResourceId) -> Option<usize> {
+        let is_it = |index: &usize| self.entries.get(*index).is_some_and(|it| it.id == *id);
+        self.by_id.find(id.hash_value(), is_it).copied()
+    }
+
     /// Lets the resource be found by so many of the names in its id.
     fn add_name(&mut self, index: usize, names: usize) {
-        let Self { entries, by_name, .. } = self;
+        let Self { entries, by_name, others, ambiguous, .. } = self;
         let text = |index: usize| entries.get(index).map_or("", |it| it.id.as_str());
         let own = || last_names(text(index), names);
         let hash = hash_names(own());
-        let same = |it: &ShortName| are_alike(last_names(text(it.first), it.names), own());
-        if let Some(known) = by_name.find_mut(hash, same) {
-            known.others.push(index);
+        let same = |it: &ShortName| {
+            it.hash == hash && are_alike(last_names(text(it.first), it.names), own())
+        };
+        if let Some(known) = by_name.find(hash, same) {
+            others.entry((known.first, known.names)).or_default().push(index);
+            if !ambiguous.contains(&names) {
+                ambiguous.push(names);
+            }
         } else {
-            let hash_of = |it: &ShortName| hash_names(last_names(text(it.first), it.names));
-            let name = ShortName { names, first: index, others: Vec::new() };
-            by_name.insert_unique(hash, name, hash_of);
+            by_name.insert_unique(hash, ShortName { hash, names, first: index }, |it| it.hash);
         }
     }
 
@@ -106,32 +144,55 @@ impl Registry {
                 findings.push(wrong_id(self.kind, reference, span));
                 return None;
             }
-            let found = self.by_id.get(&ResourceId::new(reference.as_str())).copied();
+            let found = self.with_id(&ResourceId::new(reference.as_str()));
             return found.or_else(|| self.unknown(reference, span, code, findings));
         }
-        match self.named(reference) {
-            Some(ShortName { first, others, .. }) if others.is_empty() => Some(*first),
-            None => self.unknown(reference, span, code, findings),
-            Some(ShortName { first, others, .. }) => {
-                findings.push(self.ambiguous(reference, span, *first, others));
-                None
-            }
-        }
+        let Some(name) = self.named(reference) else {
+            return self.unknown(reference, span, code, findings);
+        };
+        let Some(others) = self.others.get(&(name.first, name.names)) else {
+            return Some(name.first);
+        };
+        findings.push(self.ambiguous(reference, span, name.first, others));
+        None
     }
 
-    /// The resources of a name.
-    fn named(&self, name: &str) -> Option<&ShortName> {
-        let names = || name.rsplit('/');
-        self.by_name.find(hash_names(names()), |it| {
-            let first = self.entries.get(it.first);
-            first.is_some_and(|first| are_alike(last_names(first.id.as_str(), it.names), names()))
+    /// The same for a reference that remembers what it meant: as long as no two resources can be meant by
+    /// so many names as it has, it means the resource of that id.
+    pub(in crate::document) fn find_known(
+        &self,
+        reference: &Spanned<String>,
+        known: Option<&KnownTarget>,
+        code: Code,
+        findings: &mut Findings,
+    ) -> Option<usize> {
+        let before = known.and_then(|known| known.0.get()).filter(|_| !self.incomplete);
+        let before = before.filter(|(_, names)| !self.ambiguous.contains(names));
+        before.and_then(|(id, _)| self.with_id(id)).or_else(|| {
+            let found = self.find(reference, code, findings)?;
+            if let (Some(known), Some(id)) = (known, self.id(found)) {
+                let names = self.named(&reference.value).map_or(0, |it| it.names);
+                drop(known.0.set((id.clone(), names)));
+            }
+            Some(found)
         })
+    }
+
+    /// The first resource of a name.
+    fn named(&self, name: &str) -> Option<ShortName> {
+        let names = || parts(name);
+        let hash = hash_names(names());
+        let is_it = |it: &ShortName| {
+            let first = self.entries.get(it.first).filter(|_| it.hash == hash);
+            first.is_some_and(|first| are_alike(last_names(first.id.as_str(), it.names), names()))
+        };
+        self.by_name.find(hash, is_it).copied()
     }
 
     /// Whether `id` is the whole id of a resource of this type that the document does not have.
     pub(in crate::document) fn lacks(&self, id: &str) -> bool {
         let is_id = IdParts::parse(id).is_some_and(|parts| parts.is(self.kind));
-        is_id && !self.incomplete && !self.by_id.contains_key(&ResourceId::new(id))
+        is_id && !self.incomplete && self.with_id(&ResourceId::new(id)).is_none()
     }
 
     fn unknown(
@@ -190,7 +251,20 @@ fn short_names(kind: &str, id: &ResourceId) -> impl Iterator<Item = String> {
 
 /// So many of the names in an id, the last one first.
 fn last_names(id: &str, count: usize) -> impl Iterator<Item = &str> {
-    id.rsplit('/').step_by(2).take(count)
+    parts(id).step_by(2).take(count)
+}
+
+/// What is between slashes, the last part first. They are so short that a search of words at a time takes
+/// longer.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let whole = rest?;
+        let slash = whole.bytes().rposition(|byte| byte == b'/');
+        let (before, part) = slash.and_then(|at| whole.split_at_checked(at)).unzip();
+        rest = before;
+        part.map_or(Some(whole), |part| part.strip_prefix('/'))
+    })
 }
 
 /// The same for names that differ only in case.

@@ -125,3 +125,21 @@ fn places_in_known_elements_are_where_the_elements_are_now() {
     let twice = moved.replacen(&element, &element.repeat(2), 1);
     assert!(!read(&mut kept, &twice));
 }
+
+#[test]
+fn a_reference_that_was_followed_before_is_followed_anew() {
+    let mut kept = Kept::default();
+    assert!(read(&mut kept, BASE));
+    // Another subnet of the name that a network interface gives.
+    let other = "addressSpace: {addressPrefixes: [10.2.0.0/16]}";
+    assert!(BASE.contains(other) && BASE.contains("subnet: {id: app}"));
+    let subnet = "subnets: [{name: app, properties: {addressPrefix: 10.2.1.0/24}}]";
+    let ambiguous = BASE.replacen(other, &format!("{other}\n      {subnet}"), 1);
+    assert!(!read(&mut kept, &ambiguous));
+    // The subnet that it meant is gone, and another has its name.
+    let renamed = BASE.replace("spoke", "branch");
+    assert!(read(&mut kept, &renamed));
+    let missing = BASE.replacen("- name: app", "- name: apps", 1);
+    assert!(!read(&mut kept, &missing));
+    assert!(read(&mut kept, BASE));
+}

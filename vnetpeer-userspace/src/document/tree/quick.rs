@@ -24,18 +24,12 @@ pub(super) fn parse(text: &str) -> Option<Node<'_>> {
 }
 
 /// The same, with elements that are known. Places begin where those of `before` end.
-pub(super) fn parse_after<'t, 'k>(
-    before: &'k Kept,
-    text: &'t str,
-) -> Option<(Node<'t>, Keeper<'k>)> {
+pub(super) fn parse_after<'t>(before: &'t Kept, text: &'t str) -> Option<(Node<'t>, Keeper<'t>)> {
     let (node, keeper) = read(text, Some(Keeper::new(before)))?;
     Some((node, keeper?))
 }
 
-fn read<'t, 'k>(
-    text: &'t str,
-    keeper: Option<Keeper<'k>>,
-) -> Option<(Node<'t>, Option<Keeper<'k>>)> {
+fn read<'t>(text: &'t str, keeper: Option<Keeper<'t>>) -> Option<(Node<'t>, Option<Keeper<'t>>)> {
     // Every value takes a byte, so the limits of the other parser hold here.
     if text.len() > NODES_MAX || !is_plain(text) {
         return None;
@@ -60,7 +54,7 @@ fn is_plain_text(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}')
 }
 
-struct Reader<'t, 'k> {
+struct Reader<'t> {
     text: &'t str,
     /// Where reading goes on.
     at: usize,
@@ -68,14 +62,14 @@ struct Reader<'t, 'k> {
     line: usize,
     /// The place of the beginning of the text.
     base: usize,
-    keeper: Option<Keeper<'k>>,
+    keeper: Option<Keeper<'t>>,
     /// The names of the properties around what is read, as a hash.
     path: u64,
     /// Whether a list that begins here is long.
     is_long: bool,
 }
 
-impl<'t> Reader<'t, '_> {
+impl<'t> Reader<'t> {
     /// The place of what is read next.
     fn place(&self) -> usize {
         self.base + self.at

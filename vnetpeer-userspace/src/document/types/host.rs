@@ -6,6 +6,7 @@ use vnetpeer_common::types::Mac;
 
 use super::super::{
     decode::{List, Spanned},
+    names::KnownTarget,
     object::object,
     scalar::{InterfaceName, NamespacePath, OutboundBandwidth},
 };
@@ -52,6 +53,7 @@ object! {
         /// of virtual machine. Default: no limit.
         outbound_bandwidth_mbps as "outboundBandwidthMbps": Spanned<OutboundBandwidth>,
     }
+    kept: known_nic: KnownTarget,
 }
 
 object! {

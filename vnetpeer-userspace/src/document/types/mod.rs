@@ -145,6 +145,7 @@ object! {
         /// The properties of its type.
         properties as "properties" (required): P,
     }
+    kept: known_id: KnownId,
     read_only: ["etag", "id", "type"]
 }
 

@@ -7,6 +7,7 @@ use vnetpeer_common::types::Mac;
 use super::{
     super::{
         decode::{List, Spanned},
+        names::KnownTarget,
         object::object,
         scalar::{Allocation, IpVersion},
     },
@@ -60,6 +61,7 @@ object! {
         /// The backend pools of load balancers that the address is in, as `balancer/pool`.
         load_balancer_backend_address_pools as "loadBalancerBackendAddressPools": List<Reference>,
     }
+    kept: known_subnet: KnownTarget,
     not_supported: [
         "applicationGatewayBackendAddressPools", "gatewayLoadBalancer",
         "loadBalancerInboundNatRules",

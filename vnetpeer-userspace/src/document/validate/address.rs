@@ -271,6 +271,7 @@ mod tests {
         };
         let vnet = VnetDraft {
             named: named(),
+            subscription: String::new(),
             location: "westeurope".to_owned(),
             space: vec![prefix],
             space_known: true,

@@ -152,7 +152,7 @@ fn place(
     let references = configurations?
         .into_iter()
         .filter_map(|child| child.properties.as_ref()?.subnet.as_ref()?.id.as_ref());
-    let (subnet, reference) = OWNER.subnet(references, vnets, findings)?;
+    let (subnet, reference) = OWNER.subnet(references.map(|it| (it, None)), vnets, findings)?;
     check_subnet(subnet, reference, vnets, findings);
     vnets.subnet_places.get(subnet).copied()
 }

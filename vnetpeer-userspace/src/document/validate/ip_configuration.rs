@@ -4,7 +4,7 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::{Defaults, Named, check_name, resource_id},
+        names::{Defaults, KnownTarget, Named, check_name, resource_id},
         problem::{Finding, Findings},
         types::{Child, Resource},
     },
@@ -24,13 +24,14 @@ impl Owner {
     /// The subnet that all references name, and the first reference that could be followed.
     pub(super) fn subnet<'d>(
         &self,
-        references: impl Iterator<Item = &'d Spanned<String>>,
+        references: impl Iterator<Item = (&'d Spanned<String>, Option<&'d KnownTarget>)>,
         vnets: &Vnets,
         findings: &mut Findings,
     ) -> Option<(usize, &'d Spanned<String>)> {
         let mut first: Option<(usize, &Spanned<String>)> = None;
-        for reference in references {
-            let found = vnets.subnets.find(reference, Code::InvalidResourceReference, findings);
+        for (reference, known) in references {
+            let code = Code::InvalidResourceReference;
+            let found = vnets.subnets.find_known(reference, known, code, findings);
             let Some(subnet) = found else { continue };
             let (other, before) = *first.get_or_insert((subnet, reference));
             if other != subnet {
@@ -88,8 +89,7 @@ pub(super) fn id_in_vnet<P>(
     findings: &mut Findings,
 ) -> Option<Named> {
     let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
-    let inherited = vnet.map(|vnet| vnet.named.subscription());
     let mut header = resource.header();
-    header.subscription = header.subscription.or(inherited.as_deref());
+    header.subscription = header.subscription.or(vnet.map(|vnet| vnet.subscription.as_str()));
     resource_id(kind, header, defaults, findings)
 }

@@ -71,8 +71,9 @@ pub(super) fn collect(
     findings: &mut Findings,
 ) -> Nics {
     let span = list.map(|list| list.span).unwrap_or_default();
-    let drafts = Vec::with_capacity(list.map_or(0, |list| list.items.len()));
-    let mut nics = Nics { registry: Registry::new(KIND, incomplete(list)), list: drafts, span };
+    let count = list.map_or(0, |list| list.items.len());
+    let registry = Registry::with_capacity(KIND, incomplete(list), count);
+    let mut nics = Nics { registry, list: Vec::with_capacity(count), span };
     let mut macs = HashMap::new();
     let help = "use another subscription or region";
     let mut per_region = PerRegion::new(KIND, NICS_PER_REGION_MAX, help);
@@ -125,6 +126,9 @@ fn named(
     findings: &mut Findings,
 ) -> Option<Named> {
     let named = id_in_vnet(KIND, resource, place, vnets, defaults, findings)?;
+    if resource.id.is_none() && resource.subscription.is_none() {
+        return Some(named);
+    }
     let vnet = place.and_then(|(vnet, _)| vnets.list.get(vnet));
     let is_elsewhere = |vnet: &&VnetDraft| {
         let own = vnet.named.written_subscription();
@@ -155,7 +159,8 @@ fn place(
     let configurations = properties?.ip_configurations.as_ref()?;
     let references = configurations
         .into_iter()
-        .filter_map(|child| child.properties.as_ref()?.subnet.as_ref()?.id.as_ref());
+        .filter_map(|child| child.properties.as_ref())
+        .filter_map(|it| Some((it.subnet.as_ref()?.id.as_ref()?, Some(&it.known_subnet))));
     let (subnet, _) = OWNER.subnet(references, vnets, findings)?;
     vnets.subnet_places.get(subnet).copied()
 }
@@ -172,12 +177,11 @@ fn want_addresses(
 ) -> Vec<PoolWish> {
     check_names(named, configurations, findings);
     let primary = primary(named, configurations, findings);
-    let children = configurations.into_iter().enumerate();
-    let ordered = children.clone().filter(|(index, _)| *index == primary);
-    let ordered: Vec<_> = ordered
-        .chain(children.filter(|(index, _)| *index != primary))
-        .map(|(_, child)| child)
-        .collect();
+    let mut ordered: Vec<_> = configurations.into_iter().collect();
+    // The primary one goes to the front, the others stay in their order.
+    if let Some(before) = ordered.get_mut(..=primary) {
+        before.rotate_right(1);
+    }
     for child in &ordered {
         let (Some(properties), Some(place)) = (child.properties.as_ref(), place) else { continue };
         let span = child.name.as_ref().map_or(named.span, |name| name.span);
@@ -205,12 +209,13 @@ fn check_names(named: &Named, configurations: &Configurations, findings: &mut Fi
 
 /// The index of the primary ipConfiguration: the one that says so, or else the first.
 fn primary(named: &Named, configurations: &Configurations, findings: &mut Findings) -> usize {
-    let flags: Vec<(usize, &Spanned<bool>)> = configurations
-        .items
-        .iter()
-        .enumerate()
-        .filter_map(|(index, child)| Some((index, child.properties.as_ref()?.primary.as_ref()?)))
-        .collect();
+    let children = configurations.into_iter().enumerate();
+    let flags =
+        children.filter_map(|(index, it)| Some((index, it.properties.as_ref()?.primary.as_ref()?)));
+    let flags: Vec<(usize, &Spanned<bool>)> = flags.collect();
+    if flags.is_empty() {
+        return 0;
+    }
     let mut chosen = flags.iter().filter(|(_, flag)| flag.value);
     let first = chosen.next();
     if let (Some((_, first)), Some((_, second))) = (first, chosen.next()) {

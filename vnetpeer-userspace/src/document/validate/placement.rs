@@ -6,7 +6,7 @@ use super::{
     super::{
         code::Code,
         decode::{List, Spanned},
-        names::Registry,
+        names::{KnownTarget, Registry},
         problem::{Finding, Findings},
         scalar::{
             INTERFACE_NAME_BYTES_MAX, INTERFACE_NAMES_TAKEN, InterfaceName, NamespacePath,
@@ -67,6 +67,7 @@ impl Placements {
 /// A network interface or a gateway as a host lists it.
 struct Placed<'d> {
     name: Option<&'d Spanned<String>>,
+    known: Option<&'d KnownTarget>,
     interface: Option<&'d Spanned<InterfaceName>>,
     mode: Option<&'d Spanned<HookMode>>,
     outbound_bandwidth: Option<&'d Spanned<OutboundBandwidth>>,
@@ -108,6 +109,7 @@ impl<'d> Placed<'d> {
     fn nic(it: &'d PlacedNic) -> Self {
         Self {
             name: it.name.as_ref(),
+            known: Some(&it.known_nic),
             interface: it.interface.as_ref(),
             mode: it.mode.as_ref(),
             outbound_bandwidth: it.outbound_bandwidth_mbps.as_ref(),
@@ -118,6 +120,7 @@ impl<'d> Placed<'d> {
     fn gateway(it: &'d PlacedGateway) -> Self {
         Self {
             name: it.name.as_ref(),
+            known: None,
             interface: it.interface.as_ref(),
             mode: it.mode.as_ref(),
             outbound_bandwidth: None,
@@ -126,7 +129,8 @@ impl<'d> Placed<'d> {
     }
 
     fn find(&self, registry: &Registry, findings: &mut Findings) -> Option<usize> {
-        registry.find(self.name?, Code::InvalidResourceReference, findings)
+        let code = Code::InvalidResourceReference;
+        registry.find_known(self.name?, self.known, code, findings)
     }
 
     /// Places the NIC on a host. Returns how many NICs are not known: one or none.
@@ -227,6 +231,9 @@ fn name_interfaces(placements: &mut Placements, hosts: &mut Hosts, nics: &Nics) 
         .filter_map(|(nic, placement)| Some((&nic.named.id, placement.as_mut()?)))
         .filter(|(_, placement)| placement.interface.is_empty())
         .collect();
+    if unnamed.is_empty() {
+        return;
+    }
     unnamed.sort_by_key(|(id, _)| *id);
     let mut wishes: HashMap<(usize, String), usize> = HashMap::new();
     for (id, placement) in &unnamed {

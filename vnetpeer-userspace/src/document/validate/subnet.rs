@@ -18,7 +18,6 @@ use super::{
     security_group::SecurityGroups,
     vnet::{VnetDraft, Vnets},
 };
-use crate::topology::model::ResourceId;
 
 const SUBNETS_PER_VNET_MAX: usize = 3_000;
 const IPV4_LENGTH_MIN: u8 = 2;
@@ -80,7 +79,8 @@ pub(super) fn collect(
             findings.push(limit(&what, SUBNETS_PER_VNET_MAX, name.span, help));
         }
         check_name(&name.value, name.span, findings);
-        let id = ResourceId::new(format!("{}/subnets/{}", vnet.named.id, segment(&name.value)));
+        let own = segment(&name.value);
+        let id = child.known_id.get_or_make(&[vnet.named.id.as_str(), "/subnets/", &own]);
         let named = Named { id, span: name.span };
         subnets.add(&named, findings);
         subnet_places.push((vnet_index, vnet.subnets.len()));

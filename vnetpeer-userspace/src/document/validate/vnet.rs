@@ -49,6 +49,8 @@ pub(super) struct Vnets {
 
 pub(super) struct VnetDraft {
     pub(super) named: Named,
+    /// In lower case.
+    pub(super) subscription: String,
     pub(super) location: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) space: Vec<Spanned<IpNet>>,
@@ -73,10 +75,11 @@ pub(super) fn collect(
     defaults: &Defaults,
     findings: &mut Findings,
 ) -> Vnets {
+    let count = list.map_or(0, |list| list.items.len());
     let mut vnets = Vnets {
-        registry: Registry::new(KIND, incomplete(list)),
-        list: Vec::new(),
-        subnets: Registry::new("virtualNetworks/subnets", incomplete(list)),
+        registry: Registry::with_capacity(KIND, incomplete(list), count),
+        list: Vec::with_capacity(count),
+        subnets: Registry::with_capacity("virtualNetworks/subnets", incomplete(list), count),
         subnet_places: Vec::new(),
     };
     let help = "use another subscription or region";
@@ -127,6 +130,7 @@ fn draft(
     let flow_timeout = properties.and_then(|it| it.flow_timeout_in_minutes.as_ref());
     let model = properties.and_then(|it| it.deployment_model.as_ref());
     VnetDraft {
+        subscription: named.subscription().into_owned(),
         named,
         location: location.map_or_else(|| defaults.location.clone(), |it| it.value.0.clone()),
         tags: resource.tags.as_ref().map(|it| it.0.clone()).unwrap_or_default(),

@@ -3,11 +3,9 @@
 //! The shared tables say what a VNet reaches that has nothing but its connected groups; its own prefixes are
 //! in them as those of any member. What is otherwise for one VNet is as long as what makes it so.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::sync::Arc;
 
+use hashbrown::HashMap;
 use ipnet::IpNet;
 use vnetpeer_common::abi::{self, address_class, next_hop_kind};
 
@@ -16,7 +14,7 @@ use crate::topology::{
     desired::{Hop, Peer, PrefixTable, SharedTable},
     model::VnetIndex,
     network::{Network, NumberedPeering, NumberedVnet},
-    routes::{GroupRoutes, Joined, RouteHop, group_system_routes},
+    routes::{GroupRoutes, Joined, Owned, RouteHop, group_system_routes},
 };
 
 /// What the members of the same connected groups share.
@@ -24,9 +22,26 @@ use crate::topology::{
 struct Shared {
     /// Routes with the classes of their addresses.
     routes: Arc<PrefixTable<Hop>>,
-    /// Those of their prefixes that are in no member's space.
-    outside: Vec<IpNet>,
+    /// Prefixes that every member looks up: those of the routes that are in no member's space, and those at
+    /// which addresses become public.
+    fixed: HashMap<IpNet, Fixed>,
     peers: Arc<PrefixTable<Peer>>,
+}
+
+/// What is around a prefix in what the members share.
+#[derive(Debug)]
+struct Fixed {
+    /// Their own prefixes, the longest first.
+    members: Vec<Owned>,
+    route: Option<(IpNet, Hop)>,
+}
+
+impl Fixed {
+    fn new(net: &IpNet, joined: &Joined, routes: &PrefixTable<Hop>) -> Self {
+        let members = joined.owners().all_around(net).map(|(net, owner)| (net, *owner));
+        let route = routes.around(net).map(|(net, hop)| (net, hop.clone()));
+        Self { members: members.collect(), route }
+    }
 }
 
 /// Makes tables of members; what they share is made once.
@@ -102,8 +117,11 @@ impl Shared {
         }
         let routes = tags.classify(&routes);
         let outside = routes.iter().map(|it| it.0);
-        let outside = outside.filter(|net| joined.owners().get(net).is_none()).collect();
-        Self { routes: Arc::new(routes), outside, peers: Arc::new(peers) }
+        let outside = outside.filter(|net| joined.owners().get(net).is_none());
+        let fixed =
+            outside.chain(fixed_edges()).map(|net| (net, Fixed::new(&net, joined, &routes)));
+        let fixed = fixed.collect();
+        Self { routes: Arc::new(routes), fixed, peers: Arc::new(peers) }
     }
 }
 
@@ -142,7 +160,10 @@ impl Overlay<'_> {
         for net in self.candidates() {
             let Some(hop) = self.hop(&net) else { continue };
             let hop = hop.with_class(self.class(&net));
-            let shared = self.shared.routes.around(&net);
+            let shared = match self.shared.fixed.get(&net) {
+                Some(fixed) => fixed.route.as_ref().map(|(net, hop)| (*net, hop)),
+                None => self.shared.routes.around(&net),
+            };
             let here = found.around(&net);
             let without = match (shared, here) {
                 (Some(shared), Some(here)) if here.0.prefix_len() < shared.0.prefix_len() => {
@@ -158,18 +179,24 @@ impl Overlay<'_> {
         found
     }
 
-    fn candidates(&self) -> BTreeSet<IpNet> {
+    fn candidates(&self) -> Vec<IpNet> {
         let own = self.own.iter().map(|it| it.0);
         let tags = self.tags.iter().map(|it| it.0);
         let changes = self.group.changes().iter().map(|it| it.0);
-        let outside = self.shared.outside.iter().copied();
-        own.chain(tags).chain(changes).chain(outside).chain(fixed_edges()).collect()
+        let fixed = self.shared.fixed.keys().copied();
+        let mut all: Vec<IpNet> = own.chain(tags).chain(changes).chain(fixed).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Where the addresses lead that are in `net` and in nothing smaller.
     fn hop(&self, net: &IpNet) -> Option<Hop> {
         let own = self.own.around(net);
-        let group = self.group.around(net);
+        let group = match self.shared.fixed.get(net) {
+            Some(fixed) => self.group.first(fixed.members.iter().copied()),
+            None => self.group.around(net),
+        };
         match (own, group) {
             (Some(own), Some(group)) if own.0.prefix_len() < group.0.prefix_len() => {
                 Some(hop(self.network, group.1))
@@ -180,7 +207,11 @@ impl Overlay<'_> {
     }
 
     fn class(&self, net: &IpNet) -> u16 {
-        if self.tags.around(net).is_some() || self.group.holds(net) {
+        let in_group = || match self.shared.fixed.get(net) {
+            Some(fixed) => self.group.holds_any(fixed.members.iter().map(|it| it.0)),
+            None => self.group.holds(net),
+        };
+        if self.tags.around(net).is_some() || in_group() {
             return address_class::VIRTUAL_NETWORK;
         }
         plain_class(net)

@@ -30,9 +30,16 @@ impl ResourceId {
         &self.text
     }
 
+    /// The same for ids that are equal.
+    pub(crate) const fn hash_value(&self) -> u64 {
+        self.hash
+    }
+
     /// The last segment: the resource's own name.
     pub fn name(&self) -> &str {
-        self.text.rsplit('/').next().unwrap_or(&self.text)
+        // Names are short: no search of words at a time.
+        let slash = self.text.bytes().rposition(|byte| byte == b'/');
+        slash.and_then(|at| self.text.get(at + 1..)).unwrap_or(&self.text)
     }
 
     /// The bytes from `from` on, in lower case.

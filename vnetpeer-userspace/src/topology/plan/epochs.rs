@@ -102,11 +102,15 @@ impl Touched {
 
     /// The local NICs that are concerned, with their desired contents.
     pub(super) fn concerned(mut self, desired: &Desired, observed: &Observed) -> Vec<NicId> {
-        for (id, nic) in observed.nics.iter().chain(&desired.nics) {
-            let by_vtep = nic.vtep.is_some() && self.vteps.contains(&nic.vtep);
-            let by_slot = nic.slot != 0 && self.slots.contains(&nic.slot);
-            if by_vtep || by_slot || self.nics.contains(id) {
-                self.vnets.insert(nic.vnet);
+        let named = self.nics.iter().flat_map(|id| [observed.nics.get(id), desired.nics.get(id)]);
+        self.vnets.extend(named.flatten().map(|nic| nic.vnet));
+        if !self.vteps.is_empty() || !self.slots.is_empty() {
+            for nic in observed.nics.values().chain(desired.nics.values()) {
+                let by_vtep = nic.vtep.is_some() && self.vteps.contains(&nic.vtep);
+                let by_slot = nic.slot != 0 && self.slots.contains(&nic.slot);
+                if by_vtep || by_slot {
+                    self.vnets.insert(nic.vnet);
+                }
             }
         }
         let links = observed.links.values().chain(desired.links.values());

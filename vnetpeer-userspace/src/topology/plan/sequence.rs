@@ -1,6 +1,7 @@
 //! The order of operations. [`super`] says why it is this one.
 
 mod frontends;
+mod links;
 mod shapers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use vnetpeer_common::{
 
 use super::{
     Observed, Op,
-    agree::{agreed_nic, differing, forwards, has_first, same_link},
+    agree::{agreed_nic, differing, forwards, has_first},
     epochs::{Epochs, Touched, is_local},
     filters::{FilterSteps, Filters, stays_local},
     tables::Tables,
@@ -42,8 +43,11 @@ impl<'a> Sequence<'a> {
         let addrs = desired.vteps.iter().filter(|(_, vtep)| vtep.remote != Addr::default());
         let unfinished = observed.is_unfinished();
         let epochs = Epochs::after(observed);
+        let mut before = observed.nics.iter().peekable();
         let with_epoch = |(id, nic): (&NicId, &abi::Nic)| {
-            let old = observed.nics.get(id).filter(|old| stays_local(old, nic));
+            while before.next_if(|(known, _)| *known < id).is_some() {}
+            let old = before.next_if(|(known, _)| *known == id).map(|(_, old)| old);
+            let old = old.filter(|old| stays_local(old, nic));
             let epoch = match old {
                 _ if !is_local(nic) => 0,
                 Some(old) => old.epoch,
@@ -125,28 +129,12 @@ impl<'a> Sequence<'a> {
     }
 
     fn tighten_ifaces(&mut self) {
+        let changing = self.changing.iter().copied();
+        let gone: BTreeSet<NicId> = changing.filter(|id| self.stays(*id).is_none()).collect();
         for (ifindex, nic) in &self.observed.ifaces {
-            let same = self.desired.ifaces.get(ifindex) == Some(nic) && self.stays(*nic).is_some();
-            if !same {
+            let same = self.desired.ifaces.get(ifindex) == Some(nic);
+            if !same || gone.contains(nic) {
                 self.push(Op::SetIface { ifindex: *ifindex, nic: NicId::NONE });
-            }
-        }
-    }
-
-    fn tighten_links(&mut self) {
-        for (id, old) in &self.observed.links {
-            let link = match self.desired.links.get(id) {
-                Some(new) if same_link(old, new) => {
-                    abi::Link { flags: old.flags & new.flags, ..*new }
-                }
-                Some(_) => abi::Link::default(),
-                None => abi::Link { flags: 0, ..*old },
-            };
-            self.push(Op::SetLink { id: *id, link });
-        }
-        for (key, link) in &self.observed.relations {
-            if self.desired.relations.get(key) != Some(link) {
-                self.push(Op::DeleteRelation { key: *key });
             }
         }
     }
@@ -222,16 +210,20 @@ impl<'a> Sequence<'a> {
     }
 
     fn tighten_vnets(&mut self) {
-        for (id, vnet) in &self.tables.agreed {
-            self.push(Op::SetVnet { id: *id, vnet: *vnet });
+        let tables = self.tables;
+        for id in differing(&self.observed.vnets, &tables.agreed) {
+            let Some(vnet) = tables.agreed.get(&id) else { continue };
+            self.push(Op::SetVnet { id, vnet: *vnet });
         }
     }
 
     /// Which link meters depends on two regions, so all change while those that change have no link.
     fn move_vnets(&mut self) {
-        for (id, vnet) in &self.tables.agreed {
-            let region = self.tables.vnets.get(id).map_or(vnet.region, |new| new.region);
-            self.push(Op::SetVnet { id: *id, vnet: abi::Vnet { region, ..*vnet } });
+        let tables = self.tables;
+        for id in differing(&tables.agreed, &tables.vnets) {
+            let both = tables.agreed.get(&id).zip(tables.vnets.get(&id));
+            let Some((vnet, abi::Vnet { region, .. })) = both else { continue };
+            self.push(Op::SetVnet { id, vnet: abi::Vnet { region: *region, ..*vnet } });
         }
     }
 
@@ -270,8 +262,10 @@ impl<'a> Sequence<'a> {
     /// Sets the roots of all desired tables but those in `except`.
     fn set_routes(&mut self, except: &BTreeSet<TableId>) {
         let tables = self.tables;
-        for (id, roots) in tables.routes.iter().filter(|(id, _)| !except.contains(id)) {
-            self.push(Op::SetRoutes { id: *id, roots: *roots });
+        let changing = differing(&self.next.routes, &tables.routes).into_iter();
+        for id in changing.filter(|id| !except.contains(id)) {
+            let Some(roots) = tables.routes.get(&id) else { continue };
+            self.push(Op::SetRoutes { id, roots: *roots });
         }
     }
 
@@ -287,20 +281,10 @@ impl<'a> Sequence<'a> {
     }
 
     fn loosen_vnets(&mut self) {
-        for (id, vnet) in &self.tables.vnets {
-            self.push(Op::SetVnet { id: *id, vnet: *vnet });
-        }
-    }
-
-    fn loosen_links(&mut self) {
-        for (id, link) in &self.desired.links {
-            if !self.next.links.get(id).is_some_and(|old| same_link(old, link)) {
-                self.ops.push(Op::ZeroMeter { id: *id });
-            }
-            self.push(Op::SetLink { id: *id, link: *link });
-        }
-        for (key, link) in &self.desired.relations {
-            self.push(Op::SetRelation { key: *key, link: *link });
+        let tables = self.tables;
+        for id in differing(&self.next.vnets, &tables.vnets) {
+            let Some(vnet) = tables.vnets.get(&id) else { continue };
+            self.push(Op::SetVnet { id, vnet: *vnet });
         }
     }
 
@@ -335,15 +319,17 @@ impl<'a> Sequence<'a> {
     }
 
     fn loosen_ifaces(&mut self) {
-        for (ifindex, nic) in &self.desired.ifaces {
-            self.push(Op::SetIface { ifindex: *ifindex, nic: *nic });
+        let desired = self.desired;
+        for ifindex in differing(&self.next.ifaces, &desired.ifaces) {
+            let Some(nic) = desired.ifaces.get(&ifindex) else { continue };
+            self.push(Op::SetIface { ifindex, nic: *nic });
         }
     }
 
     fn clear(&mut self) {
-        for id in self.observed.routes.keys() {
-            if !self.tables.routes.contains_key(id) {
-                self.push(Op::SetRoutes { id: *id, roots: abi::Roots::default() });
+        for id in differing(&self.observed.routes, &self.tables.routes) {
+            if !self.tables.routes.contains_key(&id) {
+                self.push(Op::SetRoutes { id, roots: abi::Roots::default() });
             }
         }
         for id in self.observed.vteps.keys() {

@@ -21,6 +21,9 @@ use crate::topology::{
     prefixes::PrefixTable,
 };
 
+/// A prefix, and who is reached there; nobody where it is withdrawn.
+pub(in crate::topology) type Owned = (IpNet, Option<VnetIndex>);
+
 /// What the VNets in the same connected groups share.
 #[derive(Debug)]
 pub struct Joined {
@@ -168,12 +171,16 @@ impl GroupRoutes {
 
     /// The longest prefix that is `prefix` or contains it, and who is reached there; `None` where it is
     /// dropped.
-    pub(in crate::topology) fn around(&self, prefix: &IpNet) -> Option<(IpNet, Option<VnetIndex>)> {
-        let mut all = self.joined.owners.all_around(prefix);
+    pub(in crate::topology) fn around(&self, prefix: &IpNet) -> Option<Owned> {
+        self.first(self.joined.owners.all_around(prefix).map(|(net, owner)| (net, *owner)))
+    }
+
+    /// The same, if what is around the prefix in [`Joined::owners`] is known, the longest first.
+    pub(in crate::topology) fn first(&self, mut all: impl Iterator<Item = Owned>) -> Option<Owned> {
         all.find_map(|(net, owner)| match self.changes.get(&net) {
             Some(Change::Absent) => None,
             Some(Change::Dropped) => Some((net, None)),
-            None => Some((net, *owner)),
+            None => Some((net, owner)),
         })
     }
 
@@ -193,8 +200,12 @@ impl GroupRoutes {
 
     /// Whether the addresses of a prefix are a member's, reached or withdrawn.
     pub(in crate::topology) fn holds(&self, prefix: &IpNet) -> bool {
-        let mut all = self.joined.owners.all_around(prefix);
-        all.any(|(net, _)| self.changes.get(&net).is_none())
+        self.holds_any(self.joined.owners.all_around(prefix).map(|it| it.0))
+    }
+
+    /// The same, if what is around the prefix in [`Joined::owners`] is known.
+    pub(in crate::topology) fn holds_any(&self, mut all: impl Iterator<Item = IpNet>) -> bool {
+        all.any(|net| self.changes.get(&net).is_none())
     }
 
     /// The route that addresses of a prefix take, unless it is one of the VNet itself.

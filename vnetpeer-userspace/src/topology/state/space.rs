@@ -120,6 +120,11 @@ impl<K: Ord + Hash + Clone> Space<K> {
         self.live.get(key)
     }
 
+    /// For whoever asks for all numbers in the order in which they were wanted.
+    pub(in crate::topology) fn in_order(&self) -> InOrder<'_, K> {
+        InOrder { space: self, next: 0 }
+    }
+
     /// Makes `wanted` (key → anchor) the live set. A key that is wanted twice has one anchor. Numbers stay
     /// below `capacity`.
     pub(super) fn advance<'k>(
@@ -133,7 +138,6 @@ impl<K: Ord + Hash + Clone> Space<K> {
     {
         let Some(change) = self.wanted.compare(&self.live, wanted) else { return Ok(()) };
         let Change { gone, arriving, wanted } = change;
-        self.wanted = wanted;
         let mut reusable = self.retired.len();
         self.retire(&gone);
         let mut before = self.take_back(&arriving, &mut reusable, policy);
@@ -152,6 +156,7 @@ impl<K: Ord + Hash + Clone> Space<K> {
             arrived.push((key, assigned));
         }
         self.live.change(&gone, arrived);
+        self.wanted = Wanted::numbered(wanted, &self.live);
         Ok(())
     }
 
@@ -202,5 +207,25 @@ impl<K: Ord + Hash + Clone> Space<K> {
         let oldest = self.retired.pop_front().ok_or(Exhausted)?;
         self.forgotten_incarnation = self.forgotten_incarnation.max(oldest.incarnation);
         Ok(oldest.number)
+    }
+}
+
+/// Gives numbers. What is asked for in the order in which it was wanted is not looked up.
+pub(in crate::topology) struct InOrder<'s, K: Ord> {
+    space: &'s Space<K>,
+    next: usize,
+}
+
+impl<K: Ord + Hash + Clone> InOrder<'_, K> {
+    /// The number of a key.
+    pub(in crate::topology) fn number(&mut self, key: &K) -> Option<u32> {
+        let wanted = self.space.wanted.entries().get(self.next).filter(|it| it.key == *key);
+        match wanted {
+            Some(wanted) => {
+                self.next += 1;
+                Some(wanted.number)
+            }
+            None => self.space.get(key).map(|it| it.number),
+        }
     }
 }

@@ -164,6 +164,15 @@ proptest::proptest! {
             for (key, assigned) in space.live() {
                 proptest::prop_assert_eq!(space.get(key), Some(assigned));
             }
+            let mut numbers = space.in_order();
+            for (key, _) in &wanted {
+                // Whoever does not ask in order is given the same.
+                let other = &wanted[random.below(wanted.len())].0;
+                for key in [key, other].into_iter().take(1 + random.below(2)) {
+                    let number = space.get(key).map(|it| it.number);
+                    proptest::prop_assert_eq!(numbers.number(key), number);
+                }
+            }
         }
     }
 }

@@ -14,13 +14,14 @@ pub(crate) fn add_groups(random: &mut Random, topology: &mut Topology) {
     if random.percent(30) {
         return;
     }
-    let spaces: [&[&str]; 6] = [
+    let spaces: [&[&str]; 7] = [
         &["10.0.0.0/13", "fd00:0::/40"],
         &["10.16.0.0/24"],
         &["10.32.0.0/16", "fd00:32::/52"],
         &["10.16.0.0/20", "10.200.0.0/16"],
         &["203.0.113.0/24", "2001:db8:7::/48"],
         &["10.32.0.4/31"],
+        &["172.16.0.0/12"],
     ];
     let first = topology.vnets.len();
     for (number, space) in spaces.iter().enumerate() {
@@ -33,8 +34,15 @@ pub(crate) fn add_groups(random: &mut Random, topology: &mut Topology) {
             it.location = "North Europe".into();
         }
         topology.vnets.push(it);
-        let address =
-            ["10.0.0.4", "10.16.0.5", "10.32.0.4", "10.16.0.4", "203.0.113.4", "10.32.0.5"];
+        let address = [
+            "10.0.0.4",
+            "10.16.0.5",
+            "10.32.0.4",
+            "10.16.0.4",
+            "203.0.113.4",
+            "10.32.0.5",
+            "172.16.0.4",
+        ];
         let host = random.below(2);
         topology.nics.push(nic(&format!("gn{number}"), index, host, &[address[number]]));
     }
@@ -45,7 +53,7 @@ pub(crate) fn add_groups(random: &mut Random, topology: &mut Topology) {
         let apart = spaces(index)
             .iter()
             .all(|a| spaces(other).iter().all(|b| !a.contains(b) && !b.contains(a)));
-        let taken = topology.peerings.iter().any(|it| it.vnet.0 == other);
+        let taken = topology.peerings.iter().any(|it| [index, other].contains(&it.vnet.0));
         if other != index && apart && !taken && random.percent(50) {
             topology.peer(index, other);
         }

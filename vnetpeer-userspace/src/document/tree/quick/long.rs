@@ -9,7 +9,7 @@ use crate::document::kept::Context;
 /// Properties inside of elements that are lists with hundreds of elements themselves.
 const LONG_LISTS: [&str; 4] = ["networkInterfaces", "staticMembers", "securityRules", "routes"];
 
-impl<'t> Reader<'t, '_> {
+impl<'t> Reader<'t> {
     /// The same with elements that are kept for the next text.
     pub(super) fn long_list(&mut self, column: usize, depth: usize) -> Option<Node<'t>> {
         let offset = self.place();

@@ -30,6 +30,9 @@ pub(in crate::document::validate) fn check(
     gateways: &Gateways,
     findings: &mut Findings,
 ) {
+    if !vnets.list.iter().flat_map(|vnet| &vnet.subnets).any(is_gateway_subnet) {
+        return;
+    }
     for nic in nics.list.iter().filter(|nic| !nic.is_gateway) {
         let subnet = nic.place.and_then(|place| vnets.subnet(place));
         if let Some(subnet) = subnet.filter(|it| is_gateway_subnet(it)) {

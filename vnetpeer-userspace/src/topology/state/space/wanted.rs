@@ -10,11 +10,26 @@ use std::{
 
 use uuid::Uuid;
 
-use super::live::Live;
+use super::{Assigned, live::Live};
 
-/// Keys with their anchors in the order in which they were wanted; not known of a space that was read.
+/// A key that was wanted.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted<K>(Option<Arc<[(K, Uuid)]>>);
+pub(super) struct Entry<K> {
+    pub(super) key: K,
+    anchor: Uuid,
+    /// What it was given; 0 until then.
+    pub(super) number: u32,
+}
+
+impl<K: PartialEq> Entry<K> {
+    fn is(&self, key: &K, anchor: Uuid) -> bool {
+        self.key == *key && self.anchor == anchor
+    }
+}
+
+/// Keys in the order in which they were wanted; not known of a space that was read.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted<K>(Option<Arc<[Entry<K>]>>);
 
 /// What a step changes.
 pub(super) struct Change<K> {
@@ -23,7 +38,7 @@ pub(super) struct Change<K> {
     /// Who is to come, with which anchor.
     pub(super) arriving: BTreeMap<K, Uuid>,
     /// What is wanted now.
-    pub(super) wanted: Wanted<K>,
+    pub(super) wanted: Vec<Entry<K>>,
 }
 
 impl<K> Default for Wanted<K> {
@@ -41,6 +56,13 @@ impl<K> PartialEq for Wanted<K> {
 
 impl<K> Eq for Wanted<K> {}
 
+impl<K> Wanted<K> {
+    /// All of them.
+    pub(super) fn entries(&self) -> &[Entry<K>] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
 impl<K: Ord + Hash + Clone> Wanted<K> {
     /// The way from what was wanted to what is wanted, if these differ. `live` is who has a number.
     pub(super) fn compare<'k>(
@@ -55,47 +77,62 @@ impl<K: Ord + Hash + Clone> Wanted<K> {
         let mut unchanged = 0;
         let first = loop {
             match (wanted.next(), known.get(unchanged)) {
-                (Some((key, anchor)), Some((old, old_anchor)))
-                    if *key == *old && anchor == *old_anchor =>
-                {
-                    unchanged += 1;
-                }
+                (Some((key, anchor)), Some(old)) if old.is(&key, anchor) => unchanged += 1,
                 (None, None) => return None,
                 (other, _) => break other,
             }
         };
-        let rest = first.into_iter().chain(wanted).map(|(key, it)| (key.into_owned(), it));
+        let rest = first.into_iter().chain(wanted);
+        let rest = rest.map(|(key, anchor)| Entry { key: key.into_owned(), anchor, number: 0 });
         let (head, before) = known.split_at_checked(unchanged).unwrap_or_default();
-        let all: Vec<(K, Uuid)> = head.iter().cloned().chain(rest).collect();
-        let (_, after) = all.split_at_checked(unchanged).unwrap_or_default();
-        let same_end = before.iter().rev().zip(after.iter().rev());
-        let same_end = same_end.take_while(|(old, new)| old == new).count();
+        let mut all: Vec<Entry<K>> = head.iter().cloned().chain(rest).collect();
+        let (_, after) = all.split_at_mut_checked(unchanged).unwrap_or_default();
+        let mut same_end = 0;
+        for (old, new) in before.iter().rev().zip(after.iter_mut().rev()) {
+            if !old.is(&new.key, new.anchor) {
+                break;
+            }
+            new.number = old.number;
+            same_end += 1;
+        }
         let leaving = before.iter().take(before.len() - same_end);
         let coming = after.iter().take(after.len() - same_end);
-        let is_new = |(key, anchor): &&(K, Uuid)| {
-            live.get(key).is_none_or(|assigned| assigned.anchor != *anchor)
-        };
-        let arriving = coming.filter(is_new).cloned().collect();
-        Some(Change { gone: gone(leaving, &all), arriving, wanted: Self(Some(all.into())) })
+        let is_new =
+            |it: &&Entry<K>| live.get(&it.key).is_none_or(|assigned| assigned.anchor != it.anchor);
+        let arriving = coming.filter(is_new).map(|it| (it.key.clone(), it.anchor)).collect();
+        Some(Change { gone: gone(leaving, &all), arriving, wanted: all })
     }
 
-    fn of(live: &Live<K>) -> Arc<[(K, Uuid)]> {
-        live.iter().map(|(key, assigned)| (key.clone(), assigned.anchor)).collect()
+    /// What is wanted and has its numbers now.
+    pub(super) fn numbered(mut wanted: Vec<Entry<K>>, live: &Live<K>) -> Self {
+        for entry in wanted.iter_mut().filter(|it| it.number == 0) {
+            entry.number = live.get(&entry.key).map_or(0, |it| it.number);
+        }
+        Self(Some(wanted.into()))
+    }
+
+    fn of(live: &Live<K>) -> Arc<[Entry<K>]> {
+        let entry = |(key, it): (&K, Assigned)| Entry {
+            key: key.clone(),
+            anchor: it.anchor,
+            number: it.number,
+        };
+        live.iter().map(entry).collect()
     }
 }
 
 /// Those of `leaving` that are wanted nowhere: something may be wanted more than once.
 fn gone<'k, K: Ord + Hash + Clone + 'k>(
-    leaving: impl Iterator<Item = &'k (K, Uuid)>,
-    wanted: &[(K, Uuid)],
+    leaving: impl Iterator<Item = &'k Entry<K>>,
+    wanted: &[Entry<K>],
 ) -> Vec<K> {
-    let mut gone: HashMap<&K, Uuid> = leaving.map(|(key, anchor)| (key, *anchor)).collect();
-    for (key, anchor) in wanted {
+    let mut gone: HashMap<&K, Uuid> = leaving.map(|it| (&it.key, it.anchor)).collect();
+    for it in wanted {
         if gone.is_empty() {
             break;
         }
-        if gone.get(key) == Some(anchor) {
-            gone.remove(key);
+        if gone.get(&it.key) == Some(&it.anchor) {
+            gone.remove(&it.key);
         }
     }
     let mut gone: Vec<K> = gone.into_keys().cloned().collect();
