@@ -1,5 +1,6 @@
 //! Who may do what: commands of real unix users through the agents' sockets, and what was recorded of them.
 
+mod lists;
 mod matrix;
 mod socket;
 

@@ -61,7 +61,6 @@ pub async fn serve(listener: UnixListener, context: Context, hub: Arc<Hub>, guar
         .with_state(hub);
     let reading = Router::new()
         .route("/v1/head", get(reading::head))
-        .route("/v1/resources", post(reading::resources))
         .route("/v1/permissions", post(reading::permission))
         .route("/v1/roles", get(reading::roles))
         .route("/v1/role-assignments", get(reading::assignments))
@@ -79,6 +78,7 @@ pub async fn serve(listener: UnixListener, context: Context, hub: Arc<Hub>, guar
         .route("/v1/trace", post(trace::trace))
         .route("/v1/rule-hits", get(rule_hits))
         .route("/v1/deployment", get(deployment))
+        .route("/v1/resources", post(reading::resources))
         .route("/v1/effective-routes", post(effective::routes))
         .route("/v1/effective-nsg", post(effective::groups))
         .route("/v1/apply", post(apply))

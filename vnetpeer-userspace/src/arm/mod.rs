@@ -1,7 +1,11 @@
 //! Resources in ARM's shapes, as commands show them and agents tell them.
 
+mod gateway;
+mod load_balancer;
+mod network_manager;
 mod peering;
 mod route_table;
+mod security_group;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,6 +14,11 @@ use crate::topology::{
     compile::guest_mac,
     model::SecurityGroupIndex,
     network::{Network, NumberedNic, NumberedVnet},
+};
+
+pub use self::{
+    network_manager::{active, effective},
+    security_group::{Group, Rule},
 };
 
 /// Which resources.
@@ -26,6 +35,14 @@ pub enum Kind {
     Peering,
     /// Route tables.
     RouteTable,
+    /// Network security groups.
+    SecurityGroup,
+    /// Virtual network gateways with their connections and routes.
+    Gateway,
+    /// Load balancers.
+    LoadBalancer,
+    /// Network managers with their groups and configurations.
+    NetworkManager,
 }
 
 impl Kind {
@@ -37,6 +54,10 @@ impl Kind {
             Self::Nic => "network interface",
             Self::Peering => "peering",
             Self::RouteTable => "route table",
+            Self::SecurityGroup => "network security group",
+            Self::Gateway => "virtual network gateway",
+            Self::LoadBalancer => "load balancer",
+            Self::NetworkManager => "network manager",
         }
     }
 }
@@ -50,6 +71,12 @@ pub fn resources(kind: Kind, network: &Network<'_>) -> Vec<Value> {
         Kind::Nic => vnets.flat_map(|it| it.nics.iter().map(|at| nic(network, at))).collect(),
         Kind::Peering => peering::all(network),
         Kind::RouteTable => route_table::all(network.topology),
+        Kind::SecurityGroup => {
+            security_group::all(network.topology).iter().map(|it| json!(it)).collect()
+        }
+        Kind::Gateway => gateway::all(network),
+        Kind::LoadBalancer => load_balancer::all(network.topology),
+        Kind::NetworkManager => network_manager::all(network.topology),
     }
 }
 

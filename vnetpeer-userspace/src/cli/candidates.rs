@@ -27,10 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     Resource(Kind),
-    NetworkManager,
-    Gateway,
-    LoadBalancer,
-    SecurityGroup,
     Host,
     Role,
     Principal,
@@ -39,7 +35,9 @@ enum Of {
     Reason,
 }
 
-use Kind::{Nic, Peering, RouteTable, Subnet, Vnet};
+use Kind::{
+    Gateway, LoadBalancer, NetworkManager, Nic, Peering, RouteTable, SecurityGroup, Subnet, Vnet,
+};
 use Of::Resource;
 
 /// Arguments by command and id.
@@ -60,15 +58,15 @@ const ARGUMENTS: &[(&str, &str, Of)] = &[
     ("peering update", "name", Resource(Peering)),
     ("peering delete", "name", Resource(Peering)),
     ("peering sync", "name", Resource(Peering)),
-    ("network-manager show", "name", Of::NetworkManager),
-    ("network-manager commit", "name", Of::NetworkManager),
-    ("network-manager list-active-connectivity", "network_manager", Of::NetworkManager),
+    ("network-manager show", "name", Resource(NetworkManager)),
+    ("network-manager commit", "name", Resource(NetworkManager)),
+    ("network-manager list-active-connectivity", "network_manager", Resource(NetworkManager)),
     ("network-manager list-effective-connectivity", "vnet", Resource(Vnet)),
     ("route-table show", "name", Resource(RouteTable)),
-    ("gateway show", "name", Of::Gateway),
-    ("load-balancer show", "name", Of::LoadBalancer),
-    ("load-balancer health", "name", Of::LoadBalancer),
-    ("nsg show", "name", Of::SecurityGroup),
+    ("gateway show", "name", Resource(Gateway)),
+    ("load-balancer show", "name", Resource(LoadBalancer)),
+    ("load-balancer health", "name", Resource(LoadBalancer)),
+    ("nsg show", "name", Resource(SecurityGroup)),
     ("next-hop", "nic", Resource(Nic)),
     ("ip-flow-verify", "nic", Resource(Nic)),
     ("trace", "from", Resource(Nic)),
@@ -171,10 +169,6 @@ fn of_resources(all: &[Value]) -> Vec<String> {
 fn of_topology(of: Of, topology: &Topology) -> Vec<String> {
     let names = |ids: &mut dyn Iterator<Item = &str>| ids.map(str::to_owned).collect();
     match of {
-        Of::NetworkManager => names(&mut topology.network_managers.iter().map(|it| it.id.name())),
-        Of::Gateway => names(&mut topology.gateways.iter().map(|it| it.id.name())),
-        Of::LoadBalancer => names(&mut topology.load_balancers.iter().map(|it| it.id.name())),
-        Of::SecurityGroup => names(&mut topology.security_groups.iter().map(|it| it.id.name())),
         Of::Host => names(&mut topology.hosts.iter().map(|it| it.name.as_str())),
         Of::Principal => {
             names(&mut topology.permissions.principals.iter().map(|it| it.name.as_str()))

@@ -1,7 +1,5 @@
 //! `vnetpeer load-balancer`: load balancers in ARM's shape, and the health of their backends.
 
-use std::path::Path;
-
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -9,17 +7,13 @@ use super::{
     Exit, Global,
     listing::Listing,
     named,
-    network::{self, text},
+    network::{self, Kind, text},
     output::{self, Rows, short},
     target::Source,
 };
 use crate::{
     agent::api::ProbeStatus,
-    topology::{
-        balancing::questions,
-        model::{BalancedProtocol, LoadBalancer, LoadBalancingRule, Probe, ProbeProtocol},
-        network::Network,
-    },
+    topology::{balancing::questions, model::LoadBalancer, network::Network},
 };
 
 #[derive(Debug, Subcommand)]
@@ -36,28 +30,18 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
-    let file = match command {
-        Command::Show(command) => command.from().file.as_deref(),
-        Command::Health { .. } => None,
+    let (name, listing) = match command {
+        Command::Show(command) => {
+            return network::run(Kind::LoadBalancer, command, global).await;
+        }
+        Command::Health { name, listing } => (name, listing),
     };
-    let source = Source::open(file, &global.target).await?;
-    let network = source.network()?;
+    let source = Source::open(None, &global.target).await?;
     let balancers = &source.topology.load_balancers;
-    match command {
-        Command::Show(network::Command::List { listing, .. }) => {
-            let all = balancers.iter().map(|it| shape(&network, it)).collect();
-            listing.print(global, all, rows)?;
-        }
-        Command::Show(network::Command::Show { name, .. }) => {
-            output::show_whole(global, &shape(&network, find(balancers, name)?))?;
-        }
-        Command::Health { name, listing } => {
-            let only = name.as_deref().map(|name| find(balancers, name)).transpose()?;
-            let statuses = statuses(global, file).await?;
-            let all = health(&network, only, &statuses);
-            listing.print(global, all, health_rows)?;
-        }
-    }
+    let only = name.as_deref().map(|name| find(balancers, name)).transpose()?;
+    let statuses = statuses(global).await?;
+    let all = health(&source.network()?, only, &statuses);
+    listing.print(global, all, health_rows)?;
     Ok(Exit::Done)
 }
 
@@ -65,98 +49,16 @@ fn find<'a>(balancers: &'a [LoadBalancer], name: &str) -> anyhow::Result<&'a Loa
     Ok(named::find("load balancer", name, balancers, |it| &it.id)?.1)
 }
 
-async fn statuses(global: &Global, file: Option<&Path>) -> anyhow::Result<Vec<ProbeStatus>> {
+async fn statuses(global: &Global) -> anyhow::Result<Vec<ProbeStatus>> {
     let mut statuses = Vec::new();
-    if file.is_none() {
-        for client in global.target.clients()? {
-            statuses.extend(client.status().await?.probes);
-        }
+    for client in global.target.clients()? {
+        statuses.extend(client.status().await?.probes);
     }
     Ok(statuses)
 }
 
-fn shape(network: &Network<'_>, it: &LoadBalancer) -> Value {
-    let topology = network.topology;
-    let frontends = it.frontends.iter().map(|frontend| {
-        let subnet = topology.subnet(it.vnet, frontend.subnet).map(|subnet| &subnet.id);
-        json!({
-            "name": frontend.id.name(),
-            "id": frontend.id,
-            "properties": {
-                "privateIPAddress": frontend.address,
-                "privateIPAddressVersion": if frontend.address.is_ipv4() { "IPv4" } else { "IPv6" },
-                "subnet": { "id": subnet },
-            },
-        })
-    });
-    let pools = it.pools.iter().map(|pool| {
-        let members = pool.members.iter().map(|member| {
-            let nic = topology.nic(member.nic).map(|nic| &nic.id);
-            json!({ "networkInterface": { "id": nic }, "privateIPAddress": member.address })
-        });
-        let members: Vec<Value> = members.collect();
-        json!({
-            "name": pool.id.name(),
-            "id": pool.id,
-            "properties": { "backendIPConfigurations": members },
-        })
-    });
-    json!({
-        "name": it.id.name(),
-        "id": it.id,
-        "location": topology.vnet(it.vnet).map(|vnet| &vnet.location),
-        "sku": { "name": it.sku, "tier": "Regional" },
-        "virtualNetwork": { "id": topology.vnet(it.vnet).map(|vnet| &vnet.id) },
-        "properties": {
-            "frontendIPConfigurations": frontends.collect::<Vec<_>>(),
-            "backendAddressPools": pools.collect::<Vec<_>>(),
-            "probes": it.probes.iter().map(probe).collect::<Vec<_>>(),
-            "loadBalancingRules": it.rules.iter().map(|rule| self::rule(it, rule)).collect::<Vec<_>>(),
-        },
-    })
-}
-
-fn probe(it: &Probe) -> Value {
-    let (protocol, path) = match &it.protocol {
-        ProbeProtocol::Tcp => ("Tcp", None),
-        ProbeProtocol::Http(path) => ("Http", Some(path)),
-    };
-    json!({
-        "name": it.id.name(),
-        "id": it.id,
-        "properties": {
-            "protocol": protocol,
-            "port": it.port,
-            "requestPath": path,
-            "intervalInSeconds": it.interval_seconds,
-            "probeThreshold": it.threshold,
-        },
-    })
-}
-
-fn rule(balancer: &LoadBalancer, it: &LoadBalancingRule) -> Value {
-    let probe = it.probe.and_then(|index| balancer.probes.get(index));
-    json!({
-        "name": it.id.name(),
-        "id": it.id,
-        "properties": {
-            "frontendIPConfiguration": { "id": balancer.frontends.get(it.frontend).map(|it| &it.id) },
-            "backendAddressPool": { "id": balancer.pools.get(it.pool).map(|it| &it.id) },
-            "probe": probe.map(|probe| json!({ "id": probe.id })),
-            "protocol": match it.protocol {
-                BalancedProtocol::Tcp => "Tcp",
-                BalancedProtocol::Udp => "Udp",
-                BalancedProtocol::All => "All",
-            },
-            "frontendPort": it.frontend_port,
-            "backendPort": it.backend_port,
-            "loadDistribution": it.distribution,
-            "enableFloatingIP": it.floating_ip,
-        },
-    })
-}
-
-fn rows(all: &[Value]) -> Rows {
+/// Load balancers in columns.
+pub(super) fn rows(all: &[Value]) -> Rows {
     let list = |it: &Value, part: &str| {
         it.pointer(&format!("/properties/{part}")).and_then(Value::as_array).cloned()
     };

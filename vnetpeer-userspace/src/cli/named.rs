@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use anyhow::bail;
+
 use crate::{document::closest, topology::model::ResourceId};
 
 /// As many names are told one by one.
@@ -21,6 +23,22 @@ pub(super) fn find<'t, T>(
 ) -> Result<(usize, &'t T), Unknown> {
     let found = all.iter().enumerate().find(|(_, it)| is_named(id(it), name));
     found.ok_or_else(|| Unknown::new(what, name, all.iter().map(|it| id(it).name())))
+}
+
+/// The only one of `all` that is meant by `name`; `name_of` says what to propose in its place.
+pub(super) fn only<'t, T>(
+    what: &'static str,
+    name: &str,
+    all: &'t [T],
+    is_meant: impl Fn(&T) -> bool,
+    name_of: impl Fn(&'t T) -> Option<&'t str>,
+) -> anyhow::Result<&'t T> {
+    let mut found = all.iter().filter(|it| is_meant(it));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(_), Some(_)) => bail!("several {what}s are named `{name}`; give the ARM id"),
+        (None, _) => bail!(Unknown::new(what, name, all.iter().filter_map(name_of))),
+    }
 }
 
 /// Nothing has the name that was asked for.

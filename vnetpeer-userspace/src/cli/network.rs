@@ -1,17 +1,16 @@
-//! `list` and `show` of virtual networks, subnets, NICs, peerings and route tables, in ARM's shapes.
+//! `list` and `show` of resources in ARM's shapes, as far as their reader may read them.
 
 mod route_table;
 
 use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{
-    Exit, Global,
+    Exit, Global, gateway,
     listing::Listing,
-    named::Unknown,
+    load_balancer, named, network_manager, nsg,
     output::{self, Rows, join},
     target::Source,
 };
@@ -52,25 +51,39 @@ pub(super) struct From {
 }
 
 pub(super) async fn run(kind: Kind, command: &Command, global: &Global) -> anyhow::Result<Exit> {
-    let all = match &command.from().file {
+    print(kind, command, read(kind, command.from(), global).await?, global)
+}
+
+/// All resources of a kind that may be read.
+pub(super) async fn read(kind: Kind, from: &From, global: &Global) -> anyhow::Result<Vec<Value>> {
+    Ok(match &from.file {
         Some(file) => resources(kind, &Source::from_file(file)?.network()?),
         // As in Azure, a list has what its reader may read.
         None => global.target.newest().await?.resources(kind).await?,
-    };
+    })
+}
+
+/// Prints all that were read, or the one that was asked for.
+pub(super) fn print(
+    kind: Kind,
+    command: &Command,
+    all: Vec<Value>,
+    global: &Global,
+) -> anyhow::Result<Exit> {
     match command {
         Command::List { listing, .. } => listing.print(global, all, |all| rows(kind, all))?,
-        Command::Show { name, .. } => {
-            let Some(found) = all.iter().find(|it| is_named(it, name)) else {
-                let known = all.iter().filter_map(|it| it.get("name")).filter_map(Value::as_str);
-                bail!(Unknown::new(kind.word(), name, known));
-            };
-            output::show_whole(global, found)?;
-        }
+        Command::Show { name, .. } => output::show_whole(global, find(kind, &all, name)?)?,
     }
     Ok(Exit::Done)
 }
 
-pub(super) fn is_named(resource: &Value, name: &str) -> bool {
+/// The one with this name or ARM id.
+pub(super) fn find<'v>(kind: Kind, all: &'v [Value], name: &str) -> anyhow::Result<&'v Value> {
+    let name_of = |it: &'v Value| it.get("name").and_then(Value::as_str);
+    named::only(kind.word(), name, all, |it| is_named(it, name), name_of)
+}
+
+fn is_named(resource: &Value, name: &str) -> bool {
     let is = |key: &str| {
         resource.get(key).and_then(Value::as_str).is_some_and(|it| it.eq_ignore_ascii_case(name))
     };
@@ -89,6 +102,10 @@ fn rows(kind: Kind, all: &[Value]) -> Rows {
         Kind::Nic => nic_rows(all),
         Kind::Peering => peering_rows(all),
         Kind::RouteTable => route_table::rows(all),
+        Kind::SecurityGroup => nsg::rows(all),
+        Kind::Gateway => gateway::rows(all),
+        Kind::LoadBalancer => load_balancer::rows(all),
+        Kind::NetworkManager => network_manager::rows(all),
     }
 }
 

@@ -1,9 +1,7 @@
 //! `vnetpeer network-manager`: network managers, what they deploy, and commits.
 
-mod render;
 mod status;
 
-use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::{Timestamp, Unit};
 use serde_json::{Value, json};
@@ -12,13 +10,14 @@ use super::{
     Exit, Global,
     draft::Draft,
     listing::Listing,
-    named::{self, Unknown, is_named},
-    network::{self, From, text},
+    named::{self, is_named},
+    network::{self, From, Kind, text},
     output::{self, Rows, join, short},
     target::Source,
 };
 use crate::{
     agent::{api::DeploymentView, rollout::roll_out},
+    arm,
     topology::model::{self, NetworkManager, ResourceId, Topology},
 };
 
@@ -95,47 +94,36 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
     let from = match command {
         Command::Commit(arguments) => return commit(arguments, global).await,
         Command::DeploymentStatus(arguments) => return status::run(arguments, global).await,
-        Command::Show(command) => command.from(),
+        Command::Show(command) => {
+            return network::run(Kind::NetworkManager, command, global).await;
+        }
         Command::ListActiveConnectivity { from, .. }
         | Command::ListEffectiveConnectivity { from, .. } => from,
     };
     let source = Source::open(from.file.as_deref(), &global.target).await?;
     let topology = &source.topology;
     match command {
-        Command::Show(network::Command::List { listing, .. }) => {
-            let all = topology.network_managers.iter().map(|it| render::manager(topology, it));
-            listing.print(global, all.collect(), managers)?;
-        }
-        Command::Show(network::Command::Show { name, .. }) => {
-            let manager = find(topology, name)?;
-            output::show_whole(global, &render::manager(topology, manager))?;
-        }
         Command::ListActiveConnectivity { network_manager, listing, .. } => {
             let chosen = network_manager.as_ref().map(|name| find(topology, name)).transpose()?;
             let managers = topology.network_managers.iter();
             let managers = managers.filter(|it| chosen.is_none_or(|chosen| chosen.id == it.id));
-            let all = managers.flat_map(|it| render::active(topology, it)).collect();
+            let all = managers.flat_map(|it| arm::active(topology, it)).collect();
             listing.print(global, all, configurations)?;
         }
         Command::ListEffectiveConnectivity { vnet, listing, .. } => {
-            let all = render::effective(topology, find_vnet(topology, vnet)?);
+            let all = arm::effective(topology, find_vnet(topology, vnet)?);
             listing.print(global, all, configurations)?;
         }
-        Command::Commit(_) | Command::DeploymentStatus(_) => {}
+        Command::Show(_) | Command::Commit(_) | Command::DeploymentStatus(_) => {}
     }
     Ok(Exit::Done)
 }
 
 /// The network manager with this name or ARM id.
 fn find<'t>(topology: &'t Topology, name: &str) -> anyhow::Result<&'t NetworkManager> {
-    let is = |it: &&NetworkManager| is_named(&it.id, name);
     let all = &topology.network_managers;
-    let known = all.iter().map(|it| it.id.name());
-    match all.iter().filter(is).collect::<Vec<_>>().as_slice() {
-        [one] => Ok(one),
-        [] => bail!(Unknown::new("network manager", name, known)),
-        _ => bail!("several network managers are named `{name}`; give the ARM id"),
-    }
+    let is_meant = |it: &NetworkManager| is_named(&it.id, name);
+    named::only("network manager", name, all, is_meant, |it| Some(it.id.name()))
 }
 
 fn find_vnet(topology: &Topology, name: &str) -> anyhow::Result<model::VnetIndex> {
@@ -182,7 +170,8 @@ fn change(
     Ok((manager, draft.finish()?))
 }
 
-fn managers(all: &[Value]) -> Rows {
+/// Network managers in columns.
+pub(super) fn rows(all: &[Value]) -> Rows {
     let count = |it: &Value, pointer: &str| {
         it.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len).to_string()
     };

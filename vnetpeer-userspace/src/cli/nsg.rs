@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::{
     Exit, Global,
     listing::Listing,
-    named,
-    network::From,
-    output::{self, join},
-    target::{Source, Target},
+    network::{self, From, Kind, text},
+    output::{self, Rows, join, short},
+    target::Target,
 };
-use crate::topology::{
-    effective_security::{ListedRule, Reference, listed_rules, tag_name},
-    model::{
-        Access, Direction, Endpoints, PortRange, ResourceId, RuleProtocol, SecurityGroup,
-        SecurityGroupIndex, Topology,
+use crate::{
+    arm::{Group, Rule},
+    topology::{
+        effective_security::Reference,
+        model::{Direction, ResourceId},
     },
 };
 
@@ -50,53 +50,6 @@ pub(super) struct Show {
     pub(super) from: From,
 }
 
-/// A group as ARM shows it.
-#[derive(Serialize)]
-struct Group {
-    name: String,
-    id: ResourceId,
-    properties: GroupProperties,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct GroupProperties {
-    flush_connection: bool,
-    security_rules: Vec<Rule>,
-    default_security_rules: Vec<Rule>,
-    subnets: Vec<Reference>,
-    network_interfaces: Vec<Reference>,
-}
-
-/// A rule as ARM shows it, and how often it decided.
-#[derive(Clone, Debug, Serialize)]
-struct Rule {
-    name: String,
-    id: String,
-    /// Null unless the agents were asked.
-    hits: Option<u64>,
-    properties: RuleProperties,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RuleProperties {
-    protocol: &'static str,
-    source_port_range: Option<String>,
-    source_port_ranges: Vec<String>,
-    destination_port_range: Option<String>,
-    destination_port_ranges: Vec<String>,
-    source_address_prefix: Option<String>,
-    source_address_prefixes: Vec<String>,
-    source_application_security_groups: Vec<Reference>,
-    destination_address_prefix: Option<String>,
-    destination_address_prefixes: Vec<String>,
-    destination_application_security_groups: Vec<Reference>,
-    access: Access,
-    priority: u16,
-    direction: Direction,
-}
-
 pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Exit> {
     match command {
         Command::List { from, listing } => list(from, listing, global).await,
@@ -105,42 +58,46 @@ pub(super) async fn run(command: &Command, global: &Global) -> anyhow::Result<Ex
 }
 
 async fn list(from: &From, listing: &Listing, global: &Global) -> anyhow::Result<Exit> {
-    let source = Source::open(from.file.as_deref(), &global.target).await?;
-    let topology = &source.topology;
-    let groups = topology.security_groups.iter().enumerate();
-    let groups: Vec<Group> =
-        groups.map(|(index, it)| group(topology, SecurityGroupIndex(index), it, None)).collect();
-    listing.print(global, groups, |groups| {
-        let names = |all: &[Reference]| join(all.iter().map(|it| it.id.name()));
-        output::rows(
-            ["name", "rules", "subnets", "network interfaces"],
-            groups.iter().map(|it| {
-                [
-                    it.name.clone(),
-                    it.properties.security_rules.len().to_string(),
-                    names(&it.properties.subnets),
-                    names(&it.properties.network_interfaces),
-                ]
-            }),
-        )
-    })?;
+    let groups = network::read(Kind::SecurityGroup, from, global).await?;
+    listing.print(global, groups, rows)?;
     Ok(Exit::Done)
 }
 
 async fn show(show: &Show, global: &Global) -> anyhow::Result<Exit> {
-    let source = Source::open(show.from.file.as_deref(), &global.target).await?;
-    let topology = &source.topology;
-    let all = &topology.security_groups;
-    let (index, it) = named::find("network security group", &show.name, all, |it| &it.id)?;
+    let all = network::read(Kind::SecurityGroup, &show.from, global).await?;
+    let found = network::find(Kind::SecurityGroup, &all, &show.name)?;
+    let mut shown = Group::deserialize(found)?;
     let asked = show.hits || show.never_hit;
-    let hits = if asked { Some(hits(&global.target, &it.id).await?) } else { None };
-    let mut shown = group(topology, SecurityGroupIndex(index), it, hits.as_ref());
+    if asked {
+        let hits = hits(&global.target, &shown.id).await?;
+        add_hits(&mut shown, &hits);
+    }
     if show.never_hit {
         shown.properties.security_rules.retain(|it| it.hits == Some(0));
         shown.properties.default_security_rules.retain(|it| it.hits == Some(0));
     }
     output::show(global, &shown, |it| render(it, asked))?;
     Ok(Exit::Done)
+}
+
+/// Groups in columns.
+pub(super) fn rows(all: &[Value]) -> Rows {
+    let list = |it: &Value, pointer: &str| it.pointer(pointer).and_then(Value::as_array).cloned();
+    let names = |it: &Value, pointer: &str| {
+        let references = list(it, pointer).unwrap_or_default();
+        join(references.iter().map(|it| short(&text(it, "/id")).to_owned()))
+    };
+    output::rows(
+        ["name", "rules", "subnets", "network interfaces"],
+        all.iter().map(|it| {
+            [
+                text(it, "/name"),
+                list(it, "/properties/securityRules").map_or(0, |it| it.len()).to_string(),
+                names(it, "/properties/subnets"),
+                names(it, "/properties/networkInterfaces"),
+            ]
+        }),
+    )
 }
 
 /// Hits of a group's rules by direction and name in listings.
@@ -158,104 +115,14 @@ async fn hits(target: &Target, group: &ResourceId) -> anyhow::Result<Hits> {
     Ok(total)
 }
 
-fn group(
-    topology: &Topology,
-    index: SecurityGroupIndex,
-    group: &SecurityGroup,
-    hits: Option<&Hits>,
-) -> Group {
-    let reference = |id: &ResourceId| Reference { id: id.clone() };
-    let subnets = topology.vnets.iter().flat_map(|vnet| &vnet.subnets);
-    let subnets = subnets.filter(|it| it.security_group == Some(index));
-    let nics = topology.nics.iter().filter(|it| it.security_group == Some(index));
-    let (default, own): (Vec<_>, Vec<_>) =
-        listed_rules(group).into_iter().partition(|it| it.is_default);
-    let rules = |all: &[ListedRule]| -> Vec<Rule> {
-        all.iter().map(|it| rule(topology, group, it, hits)).collect()
-    };
-    Group {
-        name: group.id.name().to_owned(),
-        id: group.id.clone(),
-        properties: GroupProperties {
-            flush_connection: group.flush_connection,
-            security_rules: rules(&own),
-            default_security_rules: rules(&default),
-            subnets: subnets.map(|it| reference(&it.id)).collect(),
-            network_interfaces: nics.map(|it| reference(&it.id)).collect(),
-        },
+/// The agents name rules as listings do: by what follows the group in their ids.
+fn add_hits(group: &mut Group, hits: &Hits) {
+    let Group { id, properties, .. } = group;
+    let rules = properties.security_rules.iter_mut().chain(&mut properties.default_security_rules);
+    for rule in rules {
+        let name = rule.id.get(id.as_str().len() + 1..).unwrap_or_default().to_owned();
+        rule.hits = Some(hits.get(&(rule.properties.direction, name)).copied().unwrap_or(0));
     }
-}
-
-fn rule(topology: &Topology, group: &SecurityGroup, it: &ListedRule, hits: Option<&Hits>) -> Rule {
-    let ListedRule { name, rule, .. } = it;
-    let hits = hits.map(|hits| hits.get(&(rule.direction, name.clone())).copied().unwrap_or(0));
-    let (source, destination) = (&rule.source, &rule.destination);
-    let (source_port_range, source_port_ranges) = split(ports(&source.ports));
-    let (destination_port_range, destination_port_ranges) = split(ports(&destination.ports));
-    let (source_address_prefix, source_address_prefixes) = split(prefixes(&source.endpoints));
-    let (destination_address_prefix, destination_address_prefixes) =
-        split(prefixes(&destination.endpoints));
-    Rule {
-        name: rule.name.clone(),
-        id: format!("{}/{name}", group.id),
-        hits,
-        properties: RuleProperties {
-            protocol: protocol(rule.protocol),
-            source_port_range,
-            source_port_ranges,
-            destination_port_range,
-            destination_port_ranges,
-            source_address_prefix,
-            source_address_prefixes,
-            source_application_security_groups: groups(topology, &source.endpoints),
-            destination_address_prefix,
-            destination_address_prefixes,
-            destination_application_security_groups: groups(topology, &destination.endpoints),
-            access: rule.access,
-            priority: rule.priority,
-            direction: rule.direction,
-        },
-    }
-}
-
-/// ARM has one property for a single value and another for several.
-fn split(mut values: Vec<String>) -> (Option<String>, Vec<String>) {
-    if values.len() == 1 { (values.pop(), values) } else { (None, values) }
-}
-
-fn protocol(protocol: RuleProtocol) -> &'static str {
-    match protocol {
-        RuleProtocol::Any => "*",
-        RuleProtocol::Tcp => "Tcp",
-        RuleProtocol::Udp => "Udp",
-        RuleProtocol::Icmp => "Icmp",
-        RuleProtocol::Esp => "Esp",
-        RuleProtocol::Ah => "Ah",
-    }
-}
-
-fn ports(ranges: &[PortRange]) -> Vec<String> {
-    let text = |it: &PortRange| match (*it.start(), *it.end()) {
-        (0, u16::MAX) => "*".to_owned(),
-        (first, last) if first == last => first.to_string(),
-        (first, last) => format!("{first}-{last}"),
-    };
-    ranges.iter().map(text).collect()
-}
-
-fn prefixes(endpoints: &Endpoints) -> Vec<String> {
-    match endpoints {
-        Endpoints::Any => vec!["*".to_owned()],
-        Endpoints::Prefixes(prefixes) => prefixes.iter().map(ToString::to_string).collect(),
-        Endpoints::Tag(tag) => vec![tag_name(tag).to_owned()],
-        Endpoints::Groups(_) => Vec::new(),
-    }
-}
-
-fn groups(topology: &Topology, endpoints: &Endpoints) -> Vec<Reference> {
-    let Endpoints::Groups(groups) = endpoints else { return Vec::new() };
-    let all = &topology.application_security_groups;
-    groups.iter().filter_map(|it| all.get(it.0)).map(|it| Reference { id: it.id.clone() }).collect()
 }
 
 /// All rules in the order of evaluation, inbound first.
@@ -272,7 +139,7 @@ fn render(group: &Group, hits: bool) -> String {
             properties.priority.to_string(),
             it.name.clone(),
             format!("{:?}", properties.access),
-            properties.protocol.to_owned(),
+            properties.protocol.clone(),
             ends(
                 &addresses(
                     properties.source_address_prefix.as_ref(),
@@ -337,19 +204,6 @@ fn short_range(range: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_value_is_in_the_singular_property() {
-        assert_eq!(split(vec!["a".into()]), (Some("a".into()), vec![]));
-        assert_eq!(split(vec!["a".into(), "b".into()]), (None, vec!["a".into(), "b".into()]));
-        assert_eq!(split(vec![]), (None, vec![]));
-    }
-
-    #[test]
-    fn ports_are_written_as_in_documents() {
-        assert_eq!(ports(&[0..=u16::MAX]), ["*"]);
-        assert_eq!(ports(&[443..=443, 8000..=8080]), ["443", "8000-8080"]);
-    }
 
     #[test]
     fn an_end_says_its_ports_unless_any() {

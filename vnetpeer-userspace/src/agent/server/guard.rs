@@ -149,7 +149,8 @@ pub(super) async fn check(
     match rule {
         Rule::Entries { list, id, action } if answer.status().is_success() => {
             let keep = |entry: &Value| may_read(&rights, entry, id, action, &guard.host);
-            filtered(answer, list, keep)
+            let may = |id: &str| rights.may(&action_of(id, "read"), id);
+            filtered(answer, list, keep, may)
                 .await
                 .unwrap_or_else(axum::response::IntoResponse::into_response)
         }
@@ -173,11 +174,45 @@ fn may_read(
     }
 }
 
-/// An answer with the entries of its list that are kept.
+/// Leaves out of all lists within an entry what names a resource that may not be read, and is no part of the
+/// entry. The entry's own properties are its own, also where they name another resource.
+fn prune(value: &mut Value, entry: &str, may: &impl Fn(&str) -> bool) {
+    match value {
+        Value::Object(object) => {
+            for it in object.values_mut() {
+                prune(it, entry, may);
+            }
+        }
+        Value::Array(items) => {
+            items.retain(|it| named(it).all(|id| is_within(id, entry) || may(id)));
+            for it in items {
+                prune(it, entry, may);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The resources that an element of a list names: a member of a pool or a group names itself and another.
+fn named(element: &Value) -> impl Iterator<Item = &str> {
+    const POINTERS: [&str; 5] =
+        ["", "/id", "/networkInterface/id", "/resourceId", "/properties/resourceId"];
+    let texts = POINTERS.iter().filter_map(|it| element.pointer(it)?.as_str());
+    texts.filter(|it| it.starts_with("/subscriptions/") && it.contains("/providers/"))
+}
+
+/// Whether a resource is another or a part of it.
+fn is_within(id: &str, of: &str) -> bool {
+    let begin = id.get(..of.len()).is_some_and(|it| it.eq_ignore_ascii_case(of));
+    begin && id.get(of.len()..).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+}
+
+/// An answer with the entries of its list that are kept, and of what they name what may be read.
 async fn filtered(
     answer: Response,
     list: Option<&str>,
     keep: impl Fn(&Value) -> bool,
+    may: impl Fn(&str) -> bool,
 ) -> Result<Response, Failure> {
     let (mut parts, body) = answer.into_parts();
     let bytes = to_bytes(body, ANSWER_BYTES_MAX).await.map_err(Failure::internal)?;
@@ -189,6 +224,12 @@ async fn filtered(
     let mut left = 0;
     if let Some(entries) = entries.and_then(Value::as_array_mut) {
         entries.retain(keep);
+        for entry in entries.iter_mut() {
+            // Others than resources have no lists of resources.
+            if let Some(id) = entry.get("id").and_then(Value::as_str).map(str::to_owned) {
+                prune(entry, &id, &may);
+            }
+        }
         left = entries.len();
     }
     // How many there are besides is not theirs to know.

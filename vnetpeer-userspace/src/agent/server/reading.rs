@@ -2,19 +2,19 @@
 //! of what they may read.
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{ConnectInfo, State},
     response::{IntoResponse as _, Response},
 };
 
-use super::{Failure, guard::Guard};
+use super::{Context, Failure, ask, guard::Guard};
 use crate::{
     agent::{
         access::{AUDIT_READ, explained, find, permission_of, require, rights},
         api::{AuditQuery, Head, PermissionQuery},
         audit::{self, Record},
         peer::Peer,
-        task::chain,
+        task::{Command, chain},
     },
     arm::{self, Kind},
     permission::{
@@ -24,6 +24,7 @@ use crate::{
         roles::built_in,
     },
     topology::{
+        facts::NetworkFacts,
         model::{RoleAssignment, RoleDefinition},
         network::Network,
     },
@@ -42,12 +43,18 @@ pub(super) async fn head(State(guard): State<Guard>) -> Response {
 
 /// Resources in ARM's shape. The guard leaves out what the peer may not read.
 pub(super) async fn resources(
-    State(guard): State<Guard>,
+    State(context): State<Context>,
+    Extension(guard): Extension<Guard>,
     Json(kind): Json<Kind>,
 ) -> Result<Response, Failure> {
+    let facts = match kind {
+        Kind::Gateway => ask(&context, Command::Deployment).await?.facts,
+        // The others are as the document has them: nobody waits for the task.
+        _ => NetworkFacts::default(),
+    };
     let deployment = guard.deployment();
     let network = Network::new(deployment.topology(), deployment.state());
-    let network = network.map_err(|error| Failure::internal(chain(&error)))?;
+    let network = network.map_err(|error| Failure::internal(chain(&error)))?.with_facts(&facts);
     Ok(Json(arm::resources(kind, &network)).into_response())
 }
 

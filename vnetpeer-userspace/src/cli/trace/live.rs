@@ -56,10 +56,21 @@ struct LiveWay {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Disagreement {
+    /// `TraceDisagreement`.
+    code: &'static str,
     /// The host that contradicts itself; null if the hosts contradict the document.
     host: Option<String>,
     /// Who says what.
     message: String,
+    /// What to do then.
+    fix: &'static str,
+}
+
+impl Disagreement {
+    fn new(host: Option<&str>, message: String) -> Self {
+        let it = Finding::TraceDisagreement.explanation();
+        Self { code: it.code, host: host.map(ToOwned::to_owned), message, fix: it.fix }
+    }
 }
 
 impl Live {
@@ -73,9 +84,8 @@ impl Live {
             let _ = write!(text, ", answer {}", answer.text());
         }
         text.push_str(if self.agrees() { ": programs, maps and trace agree\n" } else { "\n" });
-        let it = Finding::TraceDisagreement.explanation();
-        for disagreement in &self.disagreements {
-            let _ = writeln!(text, "\n{}: {}\n  fix: {}", it.code, disagreement.message, it.fix);
+        for it in &self.disagreements {
+            let _ = writeln!(text, "\n{}: {}\n  fix: {}", it.code, it.message, it.fix);
         }
         text
     }
@@ -91,7 +101,7 @@ impl LiveWay {
     fn differs(&self, name: &str, way: Option<&TraceWay>) -> Option<Disagreement> {
         let Some(way) = way else {
             let message = format!("by the document there is no {name}, by the kernels there is");
-            return Some(Disagreement { host: None, message });
+            return Some(Disagreement::new(None, message));
         };
         // The hop on which it is dropped names the NIC that it was for.
         let passed = way.hops.iter().filter(|hop| hop.stages.iter().all(|it| it.code.is_none()));
@@ -114,7 +124,7 @@ impl LiveWay {
             self.text(),
             path(&kernels)
         );
-        Some(Disagreement { host: None, message })
+        Some(Disagreement::new(None, message))
     }
 }
 
@@ -248,7 +258,7 @@ impl<'a> Hosts<'a> {
                 "on {name} the programs say {:?}, and the datapath core over the same maps {:?}",
                 outcome.programs, outcome.maps
             );
-            self.disagreements.push(Disagreement { host: Some(name.clone()), message });
+            self.disagreements.push(Disagreement::new(Some(name.as_str()), message));
         }
         Ok(outcome)
     }

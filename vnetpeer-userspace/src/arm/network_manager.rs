@@ -16,8 +16,12 @@ fn vnet_id(topology: &Topology, vnet: VnetIndex) -> Value {
     json!(topology.vnet(vnet).map(|it| &it.id))
 }
 
+pub(super) fn all(topology: &Topology) -> Vec<Value> {
+    topology.network_managers.iter().map(|it| manager(topology, it)).collect()
+}
+
 /// A manager with everything in it; each group with all its members.
-pub(super) fn manager(topology: &Topology, it: &NetworkManager) -> Value {
+fn manager(topology: &Topology, it: &NetworkManager) -> Value {
     let scope = |id: &String| format!("/subscriptions/{id}");
     let above = |name: &String| format!("/providers/Microsoft.Management/managementGroups/{name}");
     json!({
@@ -149,7 +153,7 @@ fn groups(manager: &NetworkManager, it: &ConnectivityConfiguration) -> Vec<Value
 }
 
 /// The configurations that a manager deploys, once for each region.
-pub(super) fn active(topology: &Topology, manager: &NetworkManager) -> Vec<Value> {
+pub fn active(topology: &Topology, manager: &NetworkManager) -> Vec<Value> {
     let mut found = Vec::new();
     let commits = manager.commits.iter().filter(|it| it.commit_type == CommitType::Connectivity);
     for commit in commits {
@@ -172,7 +176,7 @@ pub(super) fn active(topology: &Topology, manager: &NetworkManager) -> Vec<Value
 }
 
 /// The configurations that connect a VNet.
-pub(super) fn effective(topology: &Topology, vnet: VnetIndex) -> Vec<Value> {
+pub fn effective(topology: &Topology, vnet: VnetIndex) -> Vec<Value> {
     let mut found = Vec::new();
     for manager in &topology.network_managers {
         let takes_part = |it: &&ConnectivityConfiguration| {
