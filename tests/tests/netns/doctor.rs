@@ -37,10 +37,11 @@ async fn check_doctor(deployment: &Deployment) {
     let (found, code) = doctor(deployment);
     let errors: Vec<&Value> = found.iter().filter(|it| it["level"] == "error").collect();
     assert!(errors.is_empty() && code == 0, "{errors:#?}");
-    for check in ["kernel version", "kernel BPF", "bpffs", "BTF", "memlock", "capabilities"] {
+    for check in ["kernel version", "kernel BPF", "bpffs", "BTF", "capabilities"] {
         assert_eq!(level(&found, None, check).0, "ok", "{check}");
     }
-    level(&found, None, "clock");
+    // The machine's, which may be kept by nobody; that breaks nothing.
+    assert_ne!(level(&found, None, "clock").0, "error");
     for check in ["agent", "ABI", "interfaces", "MTU", "XDP", "conntrack", "map fill"] {
         for host in ["host-a", "host-b"] {
             assert_eq!(level(&found, Some(host), check).0, "ok", "{check} of {host}");

@@ -51,6 +51,23 @@ const MAPS: [(&str, &str); 4] = [
     (r"(?m)^host-[ab] [A-Z0-9_]+ N N N\n", ""),
 ];
 
+/// What `doctor` finds of the machine, and not of the lab.
+const MACHINE: [(&str, &str); 4] = [
+    (
+        r"(?m)^(?:ok|warning|ERROR) (\S+) (kernel version|BTF|memory|clock|offloads|conntrack) .*(?:\nfix: .*)?",
+        "LEVEL $1 $2 FOUND",
+    ),
+    (
+        r#"("check": "(?:kernel version|BTF|memory|clock|offloads|conntrack)",\n +"level": )"\w+"(,\n +"found": ).*(\n +"fix": ).*"#,
+        "${1}LEVEL${2}FOUND${3}FIX",
+    ),
+    (
+        r"(check: (?:kernel version|BTF|memory|clock|offloads|conntrack)\n  level: )\w+(\n  found: ).*(?:\n    .*)*(\n  fix: ).*(?:\n    .*)*",
+        "${1}LEVEL${2}FOUND${3}FIX",
+    ),
+    (r"\bversion \d+ on both", "version N on both"),
+];
+
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
@@ -75,6 +92,8 @@ fn shown(deployment: &Deployment, case: &Case) -> String {
         }
         let end = output.status.code().unwrap_or(-1);
         let stderr = String::from_utf8_lossy(&output.stderr);
+        // 1: failed, 2: called wrongly. All others are answers too.
+        assert_eq!(matches!(end, 1 | 2), case.fails, "{}: {stderr}", case.command);
         // What is kept is what a command does, and not that it was called wrongly.
         assert!(!stderr.contains("try '--help'"), "{}: {stderr}", case.command);
         let _ = write!(text, "$ vnetpeer {} -o {format}\n{}\n", case.command, said.trim_end());
@@ -110,6 +129,7 @@ fn assert_case(deployment: &Deployment, case: &Case) -> bool {
     if case.varies {
         filters.push((VARYING_NUMBERS, "${1}N"));
         filters.extend(MAPS);
+        filters.extend(MACHINE);
     }
     let check = || {
         insta::with_settings!({
@@ -156,6 +176,20 @@ fn every_command_has_an_output_or_a_reason() {
     for (command, reason) in WITHOUT {
         assert!(leaves.contains(*command) && !reason.is_empty(), "`{command}` is no command");
     }
+}
+
+/// A snapshot that no command is compared with says nothing.
+#[test]
+fn every_snapshot_is_of_one_command() {
+    let names: BTreeSet<String> = CASES.iter().map(Case::name).collect();
+    assert_eq!(names.len(), CASES.len(), "two commands have one name");
+    let folder = root().join("tests/tests/netns/outputs/snapshots");
+    let files = std::fs::read_dir(folder).expect("the snapshots");
+    let files = files.filter_map(|it| {
+        let file = it.expect("a file").file_name().into_string().ok()?;
+        file.strip_suffix(".snap").map(ToOwned::to_owned)
+    });
+    assert_eq!(names, files.collect(), "commands; files");
 }
 
 fn collect<'a>(

@@ -1,7 +1,9 @@
 //! `trace --live`: programs and maps of running hosts say what the trace says, nobody notices that they were asked,
 //! and an entry that does not belong there is reported.
 
-use std::net::IpAddr;
+mod contradiction;
+
+use std::{net::IpAddr, process::Output};
 
 use aya::maps::{Array, Map, MapData};
 use serde_json::Value;
@@ -37,10 +39,13 @@ fn document() -> String {
 
 /// The answer of `trace --live` and its exit code.
 fn trace(deployment: &Deployment, words: &str) -> (Value, i32) {
-    let output = deployment.vnetpeer(&format!("trace --live {words}"));
+    read(&deployment.vnetpeer(&format!("trace --live {words}")))
+}
+
+fn read(output: &Output) -> (Value, i32) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     let answer = serde_json::from_slice(&output.stdout);
-    (answer.unwrap_or_else(|_| panic!("{words}: {stderr}")), output.status.code().expect("a code"))
+    (answer.unwrap_or_else(|_| panic!("{stderr}")), output.status.code().expect("a code"))
 }
 
 fn check(deployment: &Deployment, words: &str, exit: i32, code: &str) {
@@ -123,10 +128,13 @@ async fn a_live_trace_is_what_happens_and_leaves_nothing() {
     assert_eq!(format!("{hits:?}"), format!("{after:?}"));
     assert!(deployment.guest("red1").pings(deployment.guest("red2").address(true)));
 
+    contradiction::is_told(&deployment);
+
     break_links(&deployment, "host-b");
     let (answer, status) = trace(&deployment, "red1 blue2");
     let disagreements = answer["live"]["disagreements"].as_array().expect("a list");
     assert_eq!((status, disagreements.len()), (1, 1), "{:#}", answer["live"]);
     let message = disagreements[0]["message"].as_str().expect("a message");
     assert!(message.contains("by the document in force: Delivered at blue2"), "{message}");
+    assert_eq!(disagreements[0]["code"], "TraceDisagreement");
 }

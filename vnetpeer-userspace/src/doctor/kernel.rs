@@ -3,10 +3,7 @@
 use std::{fs, path::Path};
 
 use aya::util::KernelVersion;
-use nix::{
-    sys::resource::{RLIM_INFINITY, Resource, getrlimit},
-    unistd::{SysconfVar, sysconf},
-};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::Diagnosis;
 use crate::dataplane::{features, load};
@@ -15,7 +12,6 @@ const CHECK_VERSION: &str = "kernel version";
 const CHECK_BPF: &str = "kernel BPF";
 const CHECK_BPFFS: &str = "bpffs";
 const CHECK_BTF: &str = "BTF";
-const CHECK_MEMLOCK: &str = "memlock";
 const CHECK_MEMORY: &str = "memory";
 /// Maps of default capacity: MiB of one host, and MiB more for each CPU.
 const MAPS_MIB: u64 = 126;
@@ -23,7 +19,7 @@ const MAPS_MIB_PER_CPU: u64 = 20;
 
 /// Everything about the kernel. `is_loaded`: an agent has its programs and maps in force here.
 pub fn check(is_loaded: bool) -> Vec<Diagnosis> {
-    let mut all = vec![version(), btf(), bpffs(), memlock()];
+    let mut all = vec![version(), btf(), bpffs()];
     all.extend(bpf());
     if !is_loaded {
         all.push(memory());
@@ -84,27 +80,6 @@ fn bpf() -> Vec<Diagnosis> {
             )]
         }
     }
-}
-
-/// Since 5.11 maps are charged to the memory cgroup.
-fn memlock() -> Diagnosis {
-    let is_charged = KernelVersion::current().is_ok_and(|it| it >= KernelVersion::new(5, 11, 0));
-    let limit = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(RLIM_INFINITY, |(soft, _)| soft);
-    if is_charged {
-        return Diagnosis::ok(
-            CHECK_MEMLOCK,
-            "maps are charged to the memory cgroup, not to memlock",
-        );
-    }
-    if limit == RLIM_INFINITY {
-        return Diagnosis::ok(CHECK_MEMLOCK, "unlimited");
-    }
-    let found = format!("maps must fit into {} KiB", limit >> 10);
-    Diagnosis::error(
-        CHECK_MEMLOCK,
-        found,
-        "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit",
-    )
 }
 
 /// Whether maps of default capacity would fit.

@@ -1,9 +1,9 @@
 //! What the caller may do, the clock, and what building needs.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, io, path::PathBuf};
 
 use super::Diagnosis;
-use crate::dataplane::clock;
+use crate::dataplane::clock::{self, Discipline};
 
 const CHECK_CAPABILITIES: &str = "capabilities";
 const CHECK_CLOCK: &str = "clock";
@@ -44,7 +44,12 @@ pub fn capabilities() -> Diagnosis {
 
 /// Usage is recorded in windows of the wall clock.
 pub fn clock() -> Diagnosis {
-    match clock::discipline() {
+    judge_clock(clock::discipline())
+}
+
+/// Never an error: packets do not need the time.
+fn judge_clock(discipline: io::Result<Discipline>) -> Diagnosis {
+    match discipline {
         Ok(it) if it.is_synchronized => {
             let milliseconds = it.error_max.as_millis();
             let found = format!("synchronized, {milliseconds} ms off at most");
@@ -53,7 +58,8 @@ pub fn clock() -> Diagnosis {
         Ok(_) => Diagnosis::warning(
             CHECK_CLOCK,
             "the kernel's clock is not synchronized: windows of usage, audit records and hosts may disagree",
-            "run chrony or systemd-timesyncd; let them slew the clock, since a step moves usage between windows",
+            "`apt-get install chrony`, or `timedatectl set-ntp true`; let it slew the clock, since a step moves usage between \
+             windows",
         ),
         Err(error) => Diagnosis::warning(
             CHECK_CLOCK,
@@ -83,4 +89,29 @@ fn which(tool: &str) -> Option<PathBuf> {
     let cargo = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo/bin"));
     let mut places = env::split_paths(&path).chain(cargo).map(|folder| folder.join(tool));
     places.find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn a_clock_that_nobody_keeps_is_a_warning_with_a_fix() {
+        let of = |is_synchronized| Discipline {
+            is_synchronized,
+            error_max: Duration::from_micros(12_345),
+        };
+        let kept = judge_clock(Ok(of(true)));
+        assert_eq!((kept.level, kept.fix), (Level::Ok, None));
+        assert_eq!(kept.found, "synchronized, 12 ms off at most");
+        let free = judge_clock(Ok(of(false)));
+        let fix = free.fix.unwrap_or_default();
+        assert_eq!(free.level, Level::Warning);
+        assert!(fix.contains("chrony") && fix.contains("timedatectl set-ntp true"), "{fix}");
+        let silent = judge_clock(Err(io::ErrorKind::PermissionDenied.into()));
+        assert_eq!((silent.level, silent.fix.is_some()), (Level::Warning, true));
+    }
 }
