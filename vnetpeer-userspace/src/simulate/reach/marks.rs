@@ -9,7 +9,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::topology::{
-    model::{ConnectionRemote, Endpoints, Nic, RuleSide, ServiceTag},
+    model::{ConnectionRemote, Endpoints, Nic, RuleSide, ServiceTag, Topology},
     network::Network,
 };
 
@@ -40,6 +40,7 @@ impl Prefixes {
 pub(super) struct Marks {
     rules: Prefixes,
     routes: Prefixes,
+    carriers: HashMap<IpAddr, BTreeSet<usize>>,
 }
 
 impl Marks {
@@ -72,6 +73,11 @@ impl Marks {
             }
         }
         marks.routes.extend(network.facts.learned.values().flatten());
+        for (number, carriers) in carriers(topology).into_iter().enumerate() {
+            for carrier in carriers {
+                marks.carriers.entry(carrier).or_default().insert(number);
+            }
+        }
         marks
     }
 
@@ -86,13 +92,28 @@ impl Marks {
     }
 
     /// What routes know of an address.
-    pub(super) fn of_routes(&self, address: IpAddr) -> Vec<IpNet> {
-        self.routes.around(address)
+    pub(super) fn of_routes(&self, address: IpAddr) -> RouteMarks {
+        let carries = self.carriers.get(&address).into_iter().flatten().copied().collect();
+        (self.routes.around(address), carries)
     }
+}
+
+/// Addresses that carry what is sent to others, in sets of those that carry the same: appliances of a route, and
+/// members of a backend pool. What is for a carrier itself has arrived where the packets to its neighbours are still to
+/// be forwarded.
+fn carriers(topology: &Topology) -> BTreeSet<BTreeSet<IpAddr>> {
+    let routes = topology.route_tables.iter().flat_map(|table| &table.routes);
+    let appliances = routes.map(|route| route.next_hop.appliances().iter().copied().collect());
+    let pools = topology.load_balancers.iter().flat_map(|balancer| &balancer.pools);
+    let backends = pools.map(|pool| pool.members.iter().map(|it| it.address).collect());
+    appliances.chain(backends).collect()
 }
 
 /// Prefixes around an address, and the application security groups of its NIC.
 pub(super) type RuleMarks = (Vec<IpNet>, Vec<usize>);
+
+/// Prefixes around an address, and numbers of the sets in which it carries for others.
+pub(super) type RouteMarks = (Vec<IpNet>, Vec<usize>);
 
 fn of_side(side: &RuleSide) -> &[IpNet] {
     match &side.endpoints {

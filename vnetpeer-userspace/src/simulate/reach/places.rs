@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{
     guards::{GuardId, Guards},
-    marks::{Marks, RuleMarks},
+    marks::{Marks, RouteMarks, RuleMarks},
 };
 use crate::topology::{
     model::{NicIndex, ResourceId, Subnet, SubnetIndex, Topology, VnetIndex},
@@ -64,7 +64,7 @@ struct Traits {
     forwards: bool,
     is_down: bool,
     families: [bool; 2],
-    marks: Vec<(RuleMarks, Vec<IpNet>)>,
+    marks: Vec<(RuleMarks, RouteMarks)>,
 }
 
 impl<'a> Side<'a> {

@@ -166,6 +166,24 @@ fn nics_of_one_subnet_that_fare_differently_are_named() {
     assert_eq!(inside.len(), 4, "from web1, and from web3 to web4 and back: {inside:?}");
 }
 
+/// What a route sends to an appliance that does not forward gets no further, but the appliance itself has got it.
+#[test]
+fn an_appliance_fares_differently_from_its_neighbours() {
+    let mut old = hub_and_spokes();
+    old.nics[0].enable_ip_forwarding = false;
+    old.nics.push(nic("neighbour", 0, 0, &["10.0.0.5", "fd00::5"]));
+    let mut new = old.clone();
+    let nva = RouteNextHop::VirtualAppliance(ip("10.0.0.4"));
+    new.route_tables.push(route_table("rt", &[("10.0.0.0/16", nva)]));
+    new.vnets[1].subnets[0].route_table = Some(RouteTableIndex(0));
+    let lost = between(&old, &new).lost;
+    let v4 = |from, to| (from, to, Family::IPv4, ALL.to_owned());
+    assert_eq!(names(&lost), [v4("hub", "spoke1"), v4("spoke1", "hub")]);
+    for end in [&lost[0].source, &lost[1].destination] {
+        assert!(end.network_interfaces.iter().map(ResourceId::name).eq(["neighbour"]), "{lost:?}");
+    }
+}
+
 /// Every pair of places of a network, all ports that rules name one by one and without what is known
 /// from others.
 fn by_force(world: &World, pair: &Pair) -> Traffic {

@@ -18,8 +18,7 @@ use crate::{
     simulate,
     topology::{
         model::{
-            HookMode, Host, HostIndex, Nic, NicIndex, ResourceId, RouteNextHop, SubnetIndex,
-            Topology, VnetIndex,
+            HookMode, Host, HostIndex, Nic, NicIndex, ResourceId, SubnetIndex, Topology, VnetIndex,
         },
         state::{State, advance},
     },
@@ -151,11 +150,7 @@ fn add_stand_ins(topology: &mut Topology, places: &Places) -> HashMap<usize, Nic
 /// Addresses at which an appliance would come to be if a NIC had them.
 fn named_next_hops(topology: &Topology) -> impl Iterator<Item = IpAddr> {
     let routes = topology.route_tables.iter().flat_map(|table| &table.routes);
-    routes.flat_map(|route| match &route.next_hop {
-        RouteNextHop::VirtualAppliance(address) => vec![*address],
-        RouteNextHop::VirtualApplianceEcmp(addresses) => addresses.clone(),
-        _ => Vec::new(),
-    })
+    routes.flat_map(|route| route.next_hop.appliances()).copied()
 }
 
 fn free_address(prefix: IpNet, taken: &HashSet<IpAddr>) -> Option<IpAddr> {

@@ -1,6 +1,6 @@
 //! Route tables and user-defined routes.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, slice};
 
 use ipnet::IpNet;
 
@@ -45,4 +45,15 @@ pub enum RouteNextHop {
     VirtualApplianceEcmp(Vec<IpAddr>),
     /// `VirtualNetworkGateway`: the VNet's own VPN gateway, or the one that it uses remotely.
     VirtualNetworkGateway,
+}
+
+impl RouteNextHop {
+    /// The appliances that it names; none of any other kind.
+    pub fn appliances(&self) -> &[IpAddr] {
+        match self {
+            Self::VirtualAppliance(address) => slice::from_ref(address),
+            Self::VirtualApplianceEcmp(addresses) => addresses,
+            Self::VnetLocal | Self::Internet | Self::None | Self::VirtualNetworkGateway => &[],
+        }
+    }
 }
