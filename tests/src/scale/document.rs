@@ -19,8 +19,18 @@ pub const HOSTS: [&str; 10] = [
 pub(super) const REGION: usize = 1_000;
 
 /// The regions, in this order.
-const REGIONS: [&str; 7] =
-    ["westeurope", "northeurope", "eastus", "eastus2", "westus2", "uksouth", "francecentral"];
+const REGIONS: [&str; 10] = [
+    "westeurope",
+    "northeurope",
+    "eastus",
+    "eastus2",
+    "westus2",
+    "uksouth",
+    "francecentral",
+    "swedencentral",
+    "italynorth",
+    "japaneast",
+];
 
 /// How the VNets are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +67,7 @@ impl Deployment {
         Self { shape: Shape::Mesh, joined: vnets, outside: 0, resized: None, regional: false }
     }
 
-    /// So many VNets in meshes of a region each. 6,500 have 65,000 NICs, and there may be 65,535.
+    /// So many VNets in meshes of a region each, 10,000 at most.
     pub const fn meshes(vnets: usize) -> Self {
         Self { regional: true, ..Self::mesh(vnets) }
     }
@@ -78,7 +88,10 @@ impl Deployment {
     /// Whether NICs of two VNets reach each other.
     pub fn reaches(&self, from: usize, to: usize) -> bool {
         let joined = from < self.joined && to < self.joined;
-        let by_shape = self.shape == Shape::Mesh || from == 0 || to == 0;
+        let by_shape = match self.shape {
+            Shape::Mesh => !self.regional || from / REGION == to / REGION,
+            Shape::Hub => from == 0 || to == 0,
+        };
         from == to || joined && by_shape
     }
 
@@ -219,7 +232,7 @@ pub(super) fn nic(number: usize, host: usize) -> String {
 }
 
 /// The address of the NIC of a VNet on a host.
-pub(super) fn address(number: usize, host: usize) -> Ipv4Addr {
+pub fn address(number: usize, host: usize) -> Ipv4Addr {
     let octet = |value: usize| u8::try_from(value).expect("few VNets and hosts");
     Ipv4Addr::new(10, octet(number / 256), octet(number % 256), octet(host + 4))
 }

@@ -194,7 +194,7 @@ const PAYLOAD: usize = 20;
 pub const PACKET_BYTES: u64 = 20 + 8 + PAYLOAD as u64;
 
 /// The MAC address that a guest has unless the document says otherwise.
-fn guest_mac(nic: NicId) -> Mac {
+pub fn guest_mac(nic: NicId) -> Mac {
     let [_, a, b, c] = nic.0.to_be_bytes();
     Mac([0x02, 0x0d, 0x3a, a, b, c])
 }

@@ -4,6 +4,6 @@ mod document;
 mod host;
 
 pub use self::{
-    document::{Deployment, HOST, HOSTS, Shape, read, read_after},
-    host::{Host, PACKET_BYTES, Passed, facts},
+    document::{Deployment, HOST, HOSTS, Shape, address, read, read_after},
+    host::{Host, PACKET_BYTES, Passed, facts, guest_mac},
 };

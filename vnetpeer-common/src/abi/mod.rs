@@ -140,8 +140,8 @@ pub mod next_program {
 pub mod capacity {
     /// Highest interface index plus one.
     pub const IFACES: u32 = 65_536;
-    /// Highest NIC id plus one (Azure: 65,536 NICs per region and subscription).
-    pub const NICS: u32 = 65_536;
+    /// Highest NIC id plus one: 10,000 VNets of ten NICs, or two regions of a subscription that are full.
+    pub const NICS: u32 = 131_072;
     /// Highest VNet id plus one.
     pub const VNETS: u32 = 16_384;
     /// Highest route table id plus one.

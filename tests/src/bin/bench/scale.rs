@@ -1,6 +1,8 @@
 //! `scale/…`: the time from a changed document to the change in force, in large deployments, split into
-//! reading the document, advancing the numbers, compiling, planning and the map operations.
+//! reading the document, advancing the numbers, compiling, planning and the map operations; and what a packet takes
+//! there.
 
+mod hits;
 mod memory;
 
 use std::{path::Path, time::Duration};
@@ -13,23 +15,29 @@ use vnetpeer_userspace::{
     document::Kept,
     topology::{
         compile::compile,
+        model::Topology,
         plan::{Observed, plan},
         state::{self, State},
     },
 };
 
+use self::hits::{Host, To};
 use crate::{policy, report::Row};
 
 /// Interleaved rounds, of which the median counts, unless asked otherwise.
 pub(crate) const ROUNDS: usize = 9;
 /// Milliseconds, and of memory mebibytes, that are wanted.
-const TARGETS: [(&str, f64); 13] = [
+const TARGETS: [(&str, f64); 17] = [
     ("scale/hub-1000/rss", 300.0),
     ("scale/mesh-1000/rss", 300.0),
     ("scale/mesh-1000/memory-ratio", 2.2),
     ("scale/meshes-6500/compile", 15_000.0),
     ("scale/meshes-6500/rss", 2_048.0),
     ("scale/meshes-6500/one-vnet-added", 20.0),
+    ("scale/meshes-10000/compile", 15_000.0),
+    ("scale/meshes-10000/rss-peak", 2_048.0),
+    ("scale/meshes-10000/one-vnet-added", 20.0),
+    ("scale/meshes-10000/one-vnet-resized", 20.0),
     ("scale/hub-1000/compile", 1_000.0),
     ("scale/hub-1000/one-vnet-added", 20.0),
     ("scale/hub-1000/one-vnet-resized", 20.0),
@@ -37,6 +45,19 @@ const TARGETS: [(&str, f64); 13] = [
     ("scale/mesh-1000/one-vnet-added", 20.0),
     ("scale/mesh-1000/one-vnet-resized", 20.0),
     ("scale/rules-1000x1000/one-rule", 10.0),
+];
+
+/// How much longer a hit may take than with ten VNets.
+const FLAT: f64 = 1.10;
+/// Deployments of ten VNets, and those with more.
+const FLAT_PAIRS: [(&str, &str); 7] = [
+    ("scale/hub-10", "scale/hub-100"),
+    ("scale/hub-10", "scale/hub-500"),
+    ("scale/hub-10", "scale/hub-1000"),
+    ("scale/mesh-10", "scale/mesh-100"),
+    ("scale/mesh-10", "scale/mesh-500"),
+    ("scale/mesh-10", "scale/mesh-1000"),
+    ("scale/mesh-10", "scale/meshes-10000"),
 ];
 
 /// A change of a deployment.
@@ -102,7 +123,12 @@ impl Case {
             "/map-bytes",
             "/maps-locked",
             "/rss",
+            "/rss-peak",
             "/memory-ratio",
+            "/hit/local",
+            "/hit/encap",
+            "/flat/local",
+            "/flat/encap",
         ];
         let names = [self.deployment(), self.name];
         names.iter().any(|name| steps.iter().any(|it| format!("{name}{it}").contains(filter)))
@@ -118,7 +144,7 @@ fn cases() -> Vec<Case> {
     };
     let (hub, mesh) = (Deployment::hub(1_000), Deployment::mesh(1_000));
     let (small_hub, small_mesh) = (Deployment::hub(500), Deployment::mesh(500));
-    let all = Deployment::meshes(6_500);
+    let (most, all) = (Deployment::meshes(6_500), Deployment::meshes(10_000));
     vec![
         case("scale/hub-10/one-vnet-added", Deployment::hub(9), Deployment::hub(10)),
         case("scale/hub-100/one-vnet-added", Deployment::hub(99), Deployment::hub(100)),
@@ -136,8 +162,10 @@ fn cases() -> Vec<Case> {
             before: Source::Rules(443),
             after: Source::Rules(444),
         },
-        case("scale/meshes-6500/one-vnet-added", Deployment::meshes(6_499), all),
-        case("scale/meshes-6500/one-vnet-resized", all, resized(all)),
+        case("scale/meshes-6500/one-vnet-added", Deployment::meshes(6_499), most),
+        case("scale/meshes-6500/one-vnet-resized", most, resized(most)),
+        case("scale/meshes-10000/one-vnet-added", Deployment::meshes(9_999), all),
+        case("scale/meshes-10000/one-vnet-resized", all, resized(all)),
     ]
 }
 
@@ -150,7 +178,7 @@ pub(crate) fn run(filter: &str, rounds: usize, clock: Clock) -> Result<Vec<Row>>
             round(&mut results, case).with_context(|| case.name.to_owned())?;
         }
     }
-    results.add_ratio();
+    results.add_ratios();
     results.rows.retain(|row| row.name.contains(filter));
     Ok(results.rows)
 }
@@ -160,18 +188,28 @@ fn round(results: &mut Results, case: &Case) -> Result<()> {
     let pins = format!("/sys/fs/bpf/vnetpeer-bench-{}", std::process::id());
     let pins = Path::new(&pins);
     let mut dataplane = Dataplane::open(pins)?;
-    let finished = steps(results, case, &mut dataplane);
+    let finished = steps(results, case, &mut dataplane, pins);
     drop(dataplane);
     Dataplane::remove(pins).context("remove the pins")?;
     finished
 }
 
-fn steps(results: &mut Results, case: &Case, dataplane: &mut Dataplane) -> Result<()> {
+fn steps(results: &mut Results, case: &Case, dataplane: &mut Dataplane, pins: &Path) -> Result<()> {
     let observed = Observed::empty(dataplane.maps.capacities());
     let (state, kept) = (State::default(), Kept::default());
     let mut running = Running { state, kept, observed, dataplane };
     running.apply(results, case.deployment(), &case.before.text())?;
-    running.apply(results, case.name, &case.after.text())
+    let topology = running.apply(results, case.name, &case.after.text())?;
+    if let Source::Deployment(deployment) = case.after
+        && deployment.resized.is_none()
+    {
+        let Running { state, observed, dataplane, .. } = running;
+        let mut host = Host::new(deployment, &topology, &state, &observed, dataplane, pins)?;
+        for (to, time) in To::ALL.into_iter().zip(host.measure()?) {
+            results.add(&format!("{}/hit/{}", case.deployment(), to.name()), "ns", time);
+        }
+    }
+    Ok(())
 }
 
 /// A deployment in force.
@@ -184,7 +222,8 @@ struct Running<'d> {
 
 impl Running<'_> {
     /// Puts a document in force and adds how long each step takes.
-    fn apply(&mut self, results: &mut Results, name: &str, text: &str) -> Result<()> {
+    fn apply(&mut self, results: &mut Results, name: &str, text: &str) -> Result<Topology> {
+        memory::forget_peak()?;
         let clock = results.clock;
         let start = clock.now();
         let (topology, kept) = results
@@ -210,13 +249,15 @@ impl Running<'_> {
         let bytes = memory::used_map_bytes(&next.next) as f64;
         results.add(&format!("{name}/map-bytes"), "bytes", bytes);
         results.add(&format!("{name}/maps-locked"), "MiB", memory::locked_mebibytes()?);
-        results.add(&format!("{name}/rss"), "MiB", memory::resident_mebibytes()?);
+        let [resident, peak] = memory::resident_mebibytes()?;
+        results.add(&format!("{name}/rss"), "MiB", resident);
+        results.add(&format!("{name}/rss-peak"), "MiB", peak);
         ensure!(
             plan(&desired, &next.next)?.ops.is_empty(),
             "a plan for what is there has operations"
         );
         (self.state, self.kept, self.observed) = (state, kept, next.next);
-        Ok(())
+        Ok(topology)
     }
 }
 
@@ -227,8 +268,25 @@ struct Results {
 }
 
 impl Results {
+    /// How deployments grow.
+    fn add_ratios(&mut self) {
+        self.add_memory_ratio();
+        for (small, large) in FLAT_PAIRS {
+            for to in To::ALL {
+                let find = |deployment: &str| {
+                    let name = format!("{deployment}/hit/{}", to.name());
+                    self.rows.iter().find(|row| row.name == name)
+                };
+                let (Some(small), Some(large_row)) = (find(small), find(large)) else { continue };
+                let name = format!("{large}/flat/{}", to.name());
+                let row = Row::ratio_of(name, large_row, small).at_most(Some(FLAT));
+                self.rows.push(row);
+            }
+        }
+    }
+
     /// How the maps of a mesh grow with its VNets: from 500 to 1,000.
-    fn add_ratio(&mut self) {
+    fn add_memory_ratio(&mut self) {
         let bytes = |name: &str| self.rows.iter().find(|row| row.name == name).map(Row::median);
         let meshes = ["scale/mesh-500/map-bytes", "scale/mesh-1000/map-bytes"].map(bytes);
         if let [Some(half), Some(whole)] = meshes {

@@ -6,12 +6,22 @@ use anyhow::{Context as _, Result};
 use vnetpeer_common::abi;
 use vnetpeer_userspace::topology::plan::Observed;
 
-/// Memory that this process has in use: that of the agent, and what earlier cases left.
-pub(super) fn resident_mebibytes() -> Result<f64> {
+/// Memory that this process has in use and the most that it had since the peak was forgotten: that of the agent, and
+/// what earlier cases left.
+pub(super) fn resident_mebibytes() -> Result<[f64; 2]> {
     let text = fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let number = line.split_whitespace().next().context("no number")?;
-    Ok(number.parse::<f64>().context("no number")? / 1_024.0)
+    let mut mebibytes = [0.0; 2];
+    for (value, name) in mebibytes.iter_mut().zip(["VmRSS:", "VmHWM:"]) {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).context(name)?;
+        let number = line.split_whitespace().next().context("no number")?;
+        *value = number.parse::<f64>().context("no number")? / 1_024.0;
+    }
+    Ok(mebibytes)
+}
+
+/// Counts the most memory in use from now on (proc_pid_clear_refs(5)).
+pub(super) fn forget_peak() -> Result<()> {
+    fs::write("/proc/self/clear_refs", "5").context("write /proc/self/clear_refs")
 }
 
 /// Bytes of the map entries that a deployment fills.
