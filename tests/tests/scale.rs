@@ -4,12 +4,21 @@
 //! `VNETPEER_TEST_SCALE=full` takes 1,000 VNets and 10,000 pairs of each kind.
 #![expect(clippy::expect_used, reason = "a test that cannot go on panics, with the place where")]
 
-use std::env;
+use std::{collections::BTreeMap, env, fs, path::PathBuf, process};
 
+use aya::EbpfLoader;
+use vnetpeer_common::{
+    abi::{ABI_VERSION, Nic, maps},
+    types::{NicId, TableId},
+};
 use vnetpeer_tests::{
-    kernel,
+    kernel, object,
     random::Random,
     scale::{Deployment, HOSTS, Host, PACKET_BYTES},
+};
+use vnetpeer_userspace::{
+    dataplane::{Dataplane, maps::MapTooSmall},
+    topology::desired::{Desired, SharedTable},
 };
 
 /// VNets, and pairs that reach each other and pairs that do not.
@@ -78,4 +87,30 @@ fn members_of_a_mesh_reach_each_other_and_no_other_vnet() {
         let (vnets, pairs) = size();
         check(&Deployment { outside: vnets / 50, ..Deployment::mesh(vnets) }, pairs);
     }
+}
+
+#[test]
+fn maps_that_an_earlier_version_made_smaller_are_told_before_anything_is_written() {
+    if !kernel::available() {
+        return;
+    }
+    let pins = PathBuf::from(format!("/sys/fs/bpf/vnetpeer-small-{}", process::id()));
+    let map_dir = pins.join(format!("v{ABI_VERSION}/maps"));
+    fs::create_dir_all(&map_dir).expect("a pin directory");
+    let mut earlier = EbpfLoader::new();
+    for name in [maps::NICS, maps::ROUTES] {
+        earlier.map_pin_path(name, map_dir.join(name)).map_max_entries(name, 8);
+    }
+    let earlier = earlier.load(&object::programs()).expect("the object");
+    let dataplane = Dataplane::open(&pins).expect("the dataplane");
+    let fits = |nic: u32, table: u32| {
+        let nics = BTreeMap::from([(NicId(nic), Nic::default())]);
+        let routes = BTreeMap::from([(TableId(table), SharedTable::default())]);
+        dataplane.maps.hold(&Desired { nics, routes, ..Desired::default() })
+    };
+    let found = [fits(7, 7), fits(8, 7), fits(7, 9)];
+    drop((earlier, dataplane));
+    Dataplane::remove(&pins).expect("the pins");
+    let small = |map, number| Err(MapTooSmall { map, capacity: 8, number });
+    assert_eq!(found, [Ok(()), small(maps::NICS, 8), small(maps::ROUTES, 9)]);
 }

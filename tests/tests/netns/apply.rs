@@ -33,6 +33,18 @@ async fn check(test: &str, mode: &'static str, wire: bool, is_v4: bool) {
 }
 
 #[tokio::test]
+async fn documents_of_many_megabytes_are_applied() {
+    if !kernel::available() {
+        return;
+    }
+    let text = Spec::pair("tc", false).yaml();
+    let deployment = Deployment::up("apply-l", &text).await;
+    deployment.apply(&format!("{text}# {}\n", "x".repeat(24 << 20)));
+    let status = deployment.agent("host-a").status().await.expect("the agent answers");
+    assert_eq!(status.serial, 2);
+}
+
+#[tokio::test]
 async fn an_unrelated_peering_loses_no_packet() {
     check("apply", "tc", false, true).await;
 }

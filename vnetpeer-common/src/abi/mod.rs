@@ -144,8 +144,8 @@ pub mod capacity {
     pub const NICS: u32 = 131_072;
     /// Highest VNet id plus one.
     pub const VNETS: u32 = 16_384;
-    /// Highest route table id plus one.
-    pub const ROUTES: u32 = 16_384;
+    /// Highest route table id plus one: 10,000 VNets with a table each besides their own.
+    pub const ROUTES: u32 = 32_768;
     /// IPv4 trie nodes, 1 KiB each.
     pub const TRIE_V4: u32 = 32_768;
     /// IPv6 trie nodes, 1,072 bytes each.

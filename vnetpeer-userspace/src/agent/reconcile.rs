@@ -19,7 +19,7 @@ use crate::{
     dataplane::{
         Dataplane,
         attach::{AttachError, Attachment, Role},
-        maps::MapOpError,
+        maps::{MapOpError, MapTooSmall},
         probe::{self, ProbeError},
         shaper::ShaperError,
     },
@@ -51,6 +51,9 @@ pub enum ReconcileError {
     /// The tables do not fit.
     #[error("the tables do not fit the maps")]
     Plan(#[from] PlanError),
+    /// The numbers do not fit.
+    #[error("the deployment does not fit the maps")]
+    Small(#[from] MapTooSmall),
     /// A map operation failed.
     #[error("the kernel refused an operation")]
     Map(#[from] MapOpError),
@@ -168,6 +171,7 @@ impl Reconciler {
     }
 
     fn execute(&mut self, desired: &Desired) -> Result<usize, ReconcileError> {
+        self.dataplane.maps.hold(desired)?;
         let plan = plan(desired, &self.observed)?;
         if let Some(meters) = &self.meters {
             let installed = self.observed.links.keys().map(|id| id.0).collect();

@@ -24,7 +24,10 @@ use super::{
     LoadError,
     sys::{self, Abi},
 };
-use crate::topology::plan::{Op, PoolCapacities, RawMaps};
+use crate::topology::{
+    desired::Desired,
+    plan::{Op, PoolCapacities, RawMaps},
+};
 
 /// Entries that are read at once.
 const BATCH: usize = 1_024;
@@ -44,6 +47,20 @@ pub struct MapOpError {
     /// Why.
     #[source]
     pub source: Box<MapError>,
+}
+
+/// A map keeps the size with which it was made, and an earlier version made it smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "map {map} was made with {capacity} entries, and the deployment has number {number}; stop the agent, take the dataplane off (`rm -r` the pin directory, its links first) and start the agent again"
+)]
+pub struct MapTooSmall {
+    /// The map.
+    pub map: &'static str,
+    /// How many entries it has.
+    pub capacity: u32,
+    /// The highest number that is to be written.
+    pub number: u32,
 }
 
 /// All maps of one host, open.
@@ -163,6 +180,17 @@ impl KernelMaps {
             zero(&mut self.drops, slot * DROP_REASONS_MAX + reason, maps::DROPS)?;
         }
         Ok(())
+    }
+
+    /// Whether the numbers of a deployment are indices of the maps, whose defaults have grown.
+    pub fn hold(&self, desired: &Desired) -> Result<(), MapTooSmall> {
+        let nics = desired.nics.last_key_value().map(|(id, _)| id.0);
+        let routes = desired.routes.last_key_value().map(|(id, _)| id.0);
+        let maps = [(maps::NICS, self.nics.len(), nics), (maps::ROUTES, self.routes.len(), routes)];
+        maps.into_iter().try_for_each(|(map, capacity, highest)| match highest {
+            Some(number) if number >= capacity => Err(MapTooSmall { map, capacity, number }),
+            _ => Ok(()),
+        })
     }
 
     /// Capacities of the arrays that hold interned items.

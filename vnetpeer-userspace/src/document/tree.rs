@@ -15,7 +15,7 @@ use super::{
     source::Span,
 };
 
-/// Largest number of values in a document: 65,536 NICs with all their properties fit several times.
+/// Largest number of values in a document: 100,000 NICs with all their properties fit several times.
 const NODES_MAX: usize = 20_000_000;
 
 /// Largest number of values that aliases may add.

@@ -30,8 +30,8 @@ pub(super) fn parse_after<'t>(before: &'t Kept, text: &'t str) -> Option<(Node<'
 }
 
 fn read<'t>(text: &'t str, keeper: Option<Keeper<'t>>) -> Option<(Node<'t>, Option<Keeper<'t>>)> {
-    // Every value takes a byte, so the limits of the other parser hold here.
-    if text.len() > NODES_MAX || !is_plain(text) {
+    // A value and what parts it from the next one take two bytes, so the limits of the other parser hold here.
+    if text.len() / 2 >= NODES_MAX || !is_plain(text) {
         return None;
     }
     let base = keeper.as_ref().map_or(0, Keeper::first_place);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::parse;
 use crate::document::{
     problem::Findings,
-    tree::{Node, parse_any},
+    tree::{NODES_MAX, Node, Value, parse_any},
 };
 
 const EXAMPLES: [&str; 5] = [
@@ -85,10 +85,29 @@ fn slow(text: &str) -> Option<Node<'static>> {
 /// The two agree unless the quick reader gives up. Returns whether it did not.
 fn agree(text: &str) -> bool {
     let quick = parse(text);
-    if quick.is_some() {
+    if let Some(node) = &quick {
+        assert!(values(node) <= text.len() / 2 + 1, "the limit of values assumes this: {text}");
         assert_eq!(quick, slow(text), "{text}");
     }
     quick.is_some()
+}
+
+/// How many values a tree has, as the other parser counts them.
+fn values(node: &Node<'_>) -> usize {
+    let inside: usize = match &node.value {
+        Value::List(items) => items.iter().map(values).sum(),
+        Value::Object(entries) => {
+            entries.iter().map(|(key, value)| values(key) + values(value)).sum()
+        }
+        _ => 0,
+    };
+    1 + inside
+}
+
+#[test]
+fn a_document_of_100_000_interfaces_is_not_left_to_the_other_parser() {
+    let text = format!("a: \"{}\"\n", "x".repeat(NODES_MAX + NODES_MAX / 2));
+    assert!(parse(&text).is_some(), "few values in many bytes");
 }
 
 /// YAML in all the shapes that the quick reader takes.
