@@ -109,8 +109,11 @@ fn maps_that_an_earlier_version_made_smaller_are_told_before_anything_is_written
         dataplane.maps.hold(&Desired { nics, routes, ..Desired::default() })
     };
     let found = [fits(7, 7), fits(8, 7), fits(7, 9)];
+    let read = dataplane.maps.read_back().map(|raw| raw.nics.len());
+    let told = dataplane.maps.map_capacities().get(maps::NICS).copied();
     drop((earlier, dataplane));
     Dataplane::remove(&pins).expect("the pins");
     let small = |map, number| Err(MapTooSmall { map, capacity: 8, number });
     assert_eq!(found, [Ok(()), small(maps::NICS, 8), small(maps::ROUTES, 9)]);
+    assert_eq!((read.expect("the maps are read"), told), (0, Some(8)));
 }

@@ -186,7 +186,8 @@ impl KernelMaps {
     pub fn hold(&self, desired: &Desired) -> Result<(), MapTooSmall> {
         let nics = desired.nics.last_key_value().map(|(id, _)| id.0);
         let routes = desired.routes.last_key_value().map(|(id, _)| id.0);
-        let maps = [(maps::NICS, self.nics.len(), nics), (maps::ROUTES, self.routes.len(), routes)];
+        let maps =
+            [(maps::NICS, size(&self.nics), nics), (maps::ROUTES, size(&self.routes), routes)];
         maps.into_iter().try_for_each(|(map, capacity, highest)| match highest {
             Some(number) if number >= capacity => Err(MapTooSmall { map, capacity, number }),
             _ => Ok(()),
@@ -196,11 +197,11 @@ impl KernelMaps {
     /// Capacities of the arrays that hold interned items.
     pub fn capacities(&self) -> PoolCapacities {
         PoolCapacities {
-            trie_v4: self.trie_v4.len(),
-            trie_v6: self.trie_v6.len(),
-            next_hops: self.next_hops.len(),
-            classifiers: self.classifiers.len(),
-            rows: self.rows.len(),
+            trie_v4: size(&self.trie_v4),
+            trie_v6: size(&self.trie_v6),
+            next_hops: size(&self.next_hops),
+            classifiers: size(&self.classifiers),
+            rows: size(&self.rows),
         }
     }
 
@@ -287,20 +288,25 @@ impl KernelMaps {
     /// Capacity of every map whose fill is worth watching.
     pub fn map_capacities(&self) -> BTreeMap<&'static str, u32> {
         BTreeMap::from([
-            (maps::NICS, self.nics.len()),
-            (maps::VNETS, self.vnets.len()),
-            (maps::ROUTES, self.routes.len()),
-            (maps::TRIE_V4, self.trie_v4.len()),
-            (maps::TRIE_V6, self.trie_v6.len()),
-            (maps::NEXT_HOPS, self.next_hops.len()),
-            (maps::LINKS, self.links.len()),
-            (maps::BALANCERS, self.balancers.len()),
-            (maps::VTEPS, self.vteps.len()),
-            (maps::POLICIES, self.policies.len()),
-            (maps::CLASSIFIERS, self.classifiers.len()),
-            (maps::ROWS, self.rows.len()),
+            (maps::NICS, size(&self.nics)),
+            (maps::VNETS, size(&self.vnets)),
+            (maps::ROUTES, size(&self.routes)),
+            (maps::TRIE_V4, size(&self.trie_v4)),
+            (maps::TRIE_V6, size(&self.trie_v6)),
+            (maps::NEXT_HOPS, size(&self.next_hops)),
+            (maps::LINKS, size(&self.links)),
+            (maps::BALANCERS, size(&self.balancers)),
+            (maps::VTEPS, size(&self.vteps)),
+            (maps::POLICIES, size(&self.policies)),
+            (maps::CLASSIFIERS, size(&self.classifiers)),
+            (maps::ROWS, size(&self.rows)),
         ])
     }
+}
+
+/// Entries of a map. One that was adopted may have others than the object says, which is what aya tells.
+fn size<V: Pod>(map: &ArrayMap<V>) -> u32 {
+    map.map().info().map_or_else(|_| map.len(), |info| info.max_entries())
 }
 
 fn by<I, V>(id: fn(u32) -> I) -> impl Fn((u32, V)) -> (I, V) {
