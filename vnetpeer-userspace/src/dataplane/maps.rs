@@ -1,5 +1,7 @@
 //! Executes operations on the maps, reads everything back, reads counters.
 
+mod room;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::Hash,
@@ -24,10 +26,8 @@ use super::{
     LoadError,
     sys::{self, Abi},
 };
-use crate::topology::{
-    desired::Desired,
-    plan::{Op, PoolCapacities, RawMaps},
-};
+use crate::topology::plan::{Op, RawMaps};
+pub use room::MapTooSmall;
 
 /// Entries that are read at once.
 const BATCH: usize = 1_024;
@@ -47,20 +47,6 @@ pub struct MapOpError {
     /// Why.
     #[source]
     pub source: Box<MapError>,
-}
-
-/// A map keeps the size with which it was made, and an earlier version made it smaller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "map {map} was made with {capacity} entries, and the deployment has number {number}; stop the agent, take the dataplane off (`rm -r` the pin directory, its links first) and start the agent again"
-)]
-pub struct MapTooSmall {
-    /// The map.
-    pub map: &'static str,
-    /// How many entries it has.
-    pub capacity: u32,
-    /// The highest number that is to be written.
-    pub number: u32,
 }
 
 /// All maps of one host, open.
@@ -182,29 +168,6 @@ impl KernelMaps {
         Ok(())
     }
 
-    /// Whether the numbers of a deployment are indices of the maps, whose defaults have grown.
-    pub fn hold(&self, desired: &Desired) -> Result<(), MapTooSmall> {
-        let nics = desired.nics.last_key_value().map(|(id, _)| id.0);
-        let routes = desired.routes.last_key_value().map(|(id, _)| id.0);
-        let maps =
-            [(maps::NICS, size(&self.nics), nics), (maps::ROUTES, size(&self.routes), routes)];
-        maps.into_iter().try_for_each(|(map, capacity, highest)| match highest {
-            Some(number) if number >= capacity => Err(MapTooSmall { map, capacity, number }),
-            _ => Ok(()),
-        })
-    }
-
-    /// Capacities of the arrays that hold interned items.
-    pub fn capacities(&self) -> PoolCapacities {
-        PoolCapacities {
-            trie_v4: size(&self.trie_v4),
-            trie_v6: size(&self.trie_v6),
-            next_hops: size(&self.next_hops),
-            classifiers: size(&self.classifiers),
-            rows: size(&self.rows),
-        }
-    }
-
     /// Reads all maps that operations write; of compiled rules and their rows only those in force.
     pub fn read_back(&self) -> Result<RawMaps, MapOpError> {
         let policies = entries(&self.policies, maps::POLICIES)?;
@@ -284,29 +247,6 @@ impl KernelMaps {
     pub fn take_events(&mut self) -> Option<RingBuf<MapData>> {
         self.events.take()
     }
-
-    /// Capacity of every map whose fill is worth watching.
-    pub fn map_capacities(&self) -> BTreeMap<&'static str, u32> {
-        BTreeMap::from([
-            (maps::NICS, size(&self.nics)),
-            (maps::VNETS, size(&self.vnets)),
-            (maps::ROUTES, size(&self.routes)),
-            (maps::TRIE_V4, size(&self.trie_v4)),
-            (maps::TRIE_V6, size(&self.trie_v6)),
-            (maps::NEXT_HOPS, size(&self.next_hops)),
-            (maps::LINKS, size(&self.links)),
-            (maps::BALANCERS, size(&self.balancers)),
-            (maps::VTEPS, size(&self.vteps)),
-            (maps::POLICIES, size(&self.policies)),
-            (maps::CLASSIFIERS, size(&self.classifiers)),
-            (maps::ROWS, size(&self.rows)),
-        ])
-    }
-}
-
-/// Entries of a map. One that was adopted may have others than the object says, which is what aya tells.
-fn size<V: Pod>(map: &ArrayMap<V>) -> u32 {
-    map.map().info().map_or_else(|_| map.len(), |info| info.max_entries())
 }
 
 fn by<I, V>(id: fn(u32) -> I) -> impl Fn((u32, V)) -> (I, V) {

@@ -19,7 +19,7 @@ pub(super) fn resident_mebibytes() -> Result<[f64; 2]> {
     Ok(mebibytes)
 }
 
-/// Counts the most memory in use from now on (proc_pid_clear_refs(5)).
+/// Counts the most memory in use from now on (`proc_pid_clear_refs(5)`).
 pub(super) fn forget_peak() -> Result<()> {
     fs::write("/proc/self/clear_refs", "5").context("write /proc/self/clear_refs")
 }
