@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, or one area of them.
 
-use std::{path::Path, process::Command};
+use std::{env, path::Path, process::Command};
 
 use anyhow::Result;
 
@@ -9,6 +9,9 @@ use crate::{
     setup, shell,
     workspace::{self, HOST_CRATES},
 };
+
+/// The variable from which random tests take their seed.
+const SEED: &str = "TEST_SEED";
 
 /// Arguments of the command.
 #[derive(clap::Args)]
@@ -53,7 +56,7 @@ fn with_nextest(args: &Args, judge: Option<&Path>) -> Result<()> {
     }
     let mut nextest = workspace::cargo();
     nextest.args(["nextest", "run"]).args(HOST_CRATES).args(&args.filter).args(&args.extra);
-    shell::run(judged_by(judge, require_kernel(&mut nextest)))
+    shell::run(seeded(judged_by(judge, require_kernel(&mut nextest))))
 }
 
 fn with_cargo(args: &Args, judge: Option<&Path>) -> Result<()> {
@@ -62,7 +65,7 @@ fn with_cargo(args: &Args, judge: Option<&Path>) -> Result<()> {
     // As the nextest configuration does: several deployments at once fit on a small machine,
     // one for every core does not.
     test.env("RUST_TEST_THREADS", "2");
-    shell::run(judged_by(judge, require_kernel(&mut test)))
+    shell::run(seeded(judged_by(judge, require_kernel(&mut test))))
 }
 
 /// Root can do all that the kernel tests need, so there a test that skips itself has failed.
@@ -71,6 +74,25 @@ fn require_kernel(command: &mut Command) -> &mut Command {
         command.env("VNETPEER_REQUIRE_KERNEL", "1");
     }
     command
+}
+
+/// Random tests of one state of the files draw the same wherever they run, so that what passed passes again; each
+/// commit draws anew. Whoever wants other draws sets `TEST_SEED`.
+fn seeded(command: &mut Command) -> &mut Command {
+    if env::var_os(SEED).is_none()
+        && let Some(seed) = seed_of_files()
+    {
+        command.env(SEED, seed.to_string());
+    }
+    command
+}
+
+/// The first digits of the last commit's tree; `None` where this is no clone.
+fn seed_of_files() -> Option<u64> {
+    let mut git = Command::new("git");
+    git.current_dir(workspace::root()).args(["rev-parse", "HEAD^{tree}"]);
+    let tree = shell::capture(&mut git).ok()?;
+    u64::from_str_radix(tree.get(..8)?, 16).ok()
 }
 
 /// Tells the tests of FOCUS exports where their judge is.
