@@ -176,6 +176,14 @@ pub enum LabError {
         /// The process.
         pid: i32,
     },
+    /// A lab was not built, and what there was of it remains.
+    #[error("{error}; what was built remains: {remains}; `vnetpeer lab down` takes it down")]
+    NotTakenBack {
+        /// Why it was not built.
+        error: Box<Self>,
+        /// Why it remains.
+        remains: Box<Self>,
+    },
     /// A signal asked to stop while the lab was being built.
     #[error("interrupted")]
     Interrupted,

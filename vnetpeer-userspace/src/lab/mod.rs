@@ -110,10 +110,12 @@ async fn up_unless(options: &Options, signals: &mut Signals) -> Result<Lab, LabE
             lab.is_guarded = false;
             Ok(lab)
         }
-        Err(error) => {
-            lab.down().await?;
-            Err(error)
-        }
+        Err(error) => match lab.down().await {
+            Ok(()) => Err(error),
+            Err(remains) => {
+                Err(LabError::NotTakenBack { error: Box::new(error), remains: Box::new(remains) })
+            }
+        },
     }
 }
 

@@ -20,8 +20,9 @@ pub(super) const MARK: &str = "VNETPEER_LAB_ID";
 
 /// How long a process may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long the kernel may take to end a killed process.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the kernel may take to end a killed process. One that loads programs or changes interfaces ends only after
+/// its system call, which waits for all CPUs, and on a busy machine for long.
+const KILL_PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// One process, for as long as it lives.
