@@ -11,10 +11,10 @@ use vnetpeer_common::{
         ABI_VERSION, Action, AddressKey, Balancer, CACHE_WAYS, CacheTags, Cached4, Cached6,
         Classifier, Config, DROP_REASONS_MAX, DropCounter, Event, FRAGMENT_BUCKETS, Filter, Flow,
         FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, Fragmented, FrontendKey, Link, Meter, NextHop,
-        Nic, Node4, Node6, RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, TRIE_FANOUT,
-        Vnet, Vtep, Watch, address_class, balancer_flags, distribution, event_flags, filter_flags,
-        link_flags, maps, next_hop_kind, next_program, nic_flags, protocol_class, stage,
-        vnet_flags, vtep_flags,
+        Nic, Node4, Node6, RULES_MAX, RelationKey, Roots, Row, RuleEntry, STAGES, StreamEnds,
+        TRIE_FANOUT, Vnet, Vtep, Watch, address_class, balancer_flags, distribution, event_flags,
+        filter_flags, link_flags, maps, next_hop_kind, next_program, nic_flags, protocol_class,
+        stage, vnet_flags, vtep_flags,
     },
     reason::DropReason,
     types::RuleId,
@@ -73,6 +73,7 @@ fn types() -> String {
         Event: time nic source_nic reason link len protocol stages src_port dst_port flags rule src
         dst frame_len captured
     );
+    layout!(text, StreamEnds: written reserved1 read reserved2);
     layout!(
         text,
         Watch: stages by_packet reasons nic vnet link reverse protocol port address mask snap
@@ -203,6 +204,8 @@ fn names_fit_the_kernel_and_are_those_of_the_object() {
         maps::DROPS,
         maps::EVENTS,
         maps::EVENTS_LOST,
+        maps::STREAM,
+        maps::STREAM_ENDS,
         maps::WATCH,
         maps::CAPTURED,
         maps::FILTERS,

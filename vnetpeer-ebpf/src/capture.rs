@@ -65,7 +65,6 @@ fn show<P: Packet>(
     };
     // SAFETY: the place is this CPU's, and this program's until it returns.
     let event = unsafe { &mut (*place).event };
-    *event = Event::default();
     event.time = helpers::time();
     event.frame_len = len;
     seen.describe(event);
@@ -88,7 +87,7 @@ fn show<P: Packet>(
     1
 }
 
-/// Counts an event that found the ring full.
+/// Counts an event that found no room.
 #[inline(always)]
 pub(crate) fn count_lost(flags: u16) {
     let watched = u32::from((flags / event_flags::WATCHED) & 1);

@@ -31,6 +31,7 @@ mod functions;
 mod helpers;
 mod maps;
 mod object;
+mod stream;
 mod tables;
 
 use aya_ebpf::{

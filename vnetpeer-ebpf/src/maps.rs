@@ -1,7 +1,7 @@
 //! All maps. The loader may raise capacities before they are created, never the layouts.
 
 use aya_ebpf::{
-    bindings::BPF_F_NO_PREALLOC,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
     maps::{Array, HashMap, PerCpuArray, ProgramArray, RingBuf},
 };
@@ -10,7 +10,7 @@ use vnetpeer_common::{
         AddressKey, Balancer, CACHE_TAGGED_SETS, CACHE_WAYS, CacheTags, Cached4, Cached6,
         Classifier, Config, DROP_REASONS_MAX, DropCounter, Event, Filter, Flow, FlowKey4, FlowKey6,
         FlowsEnded, FlowsOpened, FragmentKey, Fragmented, FrontendKey, Link, Meter, NextHop, Nic,
-        Node4, Node6, RelationKey, Roots, Row, SNAP_MAX, Vnet, Vtep, Watch, capacity,
+        Node4, Node6, RelationKey, Roots, Row, SNAP_MAX, StreamEnds, Vnet, Vtep, Watch, capacity,
     },
     datapath::FlowQuery,
     types::{Addr, BalancerId, LinkId, NicId, V4, V6, VtepId},
@@ -116,6 +116,11 @@ pub(crate) static NEXT_XDP: ProgramArray = ProgramArray::with_max_entries(2, 0);
 pub(crate) static CLOCK: Array<u64> = Array::with_max_entries(1, 0);
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(capacity::EVENTS, 0);
+// One CPU's: the loader makes one for each.
+#[map]
+pub(crate) static STREAM: Array<Event> = Array::with_max_entries(capacity::STREAM, BPF_F_MMAPABLE);
+#[map]
+pub(crate) static STREAM_ENDS: Array<StreamEnds> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 pub(crate) static EVENTS_LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(2, 0);
 #[map]

@@ -11,9 +11,9 @@
 use vnetpeer_common::{
     abi::{
         AddressKey, Balancer, CACHE_TAGGED_SETS, CACHE_WAYS, Classifier, Config, DROP_REASONS_MAX,
-        Entry, Event, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey,
-        Fragmented, FrontendKey, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row,
-        RuleEntry, Vnet, Vtep, Watch,
+        Entry, Filter, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, FragmentKey, Fragmented,
+        FrontendKey, Link, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, RuleEntry, Vnet,
+        Vtep, Watch,
     },
     datapath::{
         Admission, Case, Describe, FlowQuery, Found, LiveCached, LiveFlow, LiveTags, Nodes, Opened,
@@ -26,7 +26,7 @@ use vnetpeer_common::{
     },
 };
 
-use crate::{capture, functions, helpers, maps};
+use crate::{capture, functions, helpers, maps, stream};
 
 /// `BPF_NOEXIST`: insert only what is not there.
 const NO_EXIST: u64 = 1;
@@ -485,12 +485,13 @@ impl Tables for Maps {
 
     #[inline(always)]
     fn report(&self, drop: impl Describe, flags: u16) {
-        match maps::EVENTS.reserve::<Event>(0) {
-            Some(mut place) => {
-                let event = place.write(Event::default());
-                event.time = helpers::coarse_time();
-                drop.describe(event);
-                place.submit(helpers::NO_WAKEUP);
+        match stream::reserve() {
+            Some(place) => {
+                place.write(|event| {
+                    event.time = helpers::coarse_time();
+                    (event.frame_len, event.captured) = (0, 0);
+                    drop.describe(event);
+                });
             }
             None => capture::count_lost(flags),
         }

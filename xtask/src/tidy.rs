@@ -16,7 +16,7 @@ use crate::workspace;
 
 /// The only files where `unsafe` may appear: those that touch packet memory, maps, kernel
 /// helpers and system calls that no crate wraps.
-const UNSAFE_FILES: [&str; 17] = [
+const UNSAFE_FILES: [&str; 19] = [
     "tests/src/netns/tap.rs",
     "vnetpeer-ebpf/src/bin/bench.rs",
     "vnetpeer-ebpf/src/bin/bench/sketch.rs",
@@ -30,10 +30,12 @@ const UNSAFE_FILES: [&str; 17] = [
     "vnetpeer-ebpf/src/main.rs",
     "vnetpeer-ebpf/src/maps.rs",
     "vnetpeer-ebpf/src/object.rs",
+    "vnetpeer-ebpf/src/stream.rs",
     "vnetpeer-ebpf/src/tables.rs",
     "vnetpeer-userspace/src/agent/health/socket.rs",
     "vnetpeer-userspace/src/agent/peer.rs",
     "vnetpeer-userspace/src/dataplane/sys.rs",
+    "vnetpeer-userspace/src/dataplane/sys/mapped.rs",
 ];
 
 /// Folders of the pure half of user space: what decides there must not know the kernel loader.

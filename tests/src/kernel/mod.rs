@@ -7,19 +7,22 @@ use std::{env, fmt};
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, MapData, PerCpuArray, ProgramArray, RingBuf},
+    maps::{Array, HashMap, MapData, PerCpuArray, ProgramArray},
     programs::{SchedClassifier, Xdp},
 };
 use bytemuck::Pod;
 use vnetpeer_common::{
     abi::{
-        AddressKey, Balancer, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX, DropCounter,
-        Event, Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, FrontendKey, Link, Meter,
-        NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, maps, next_program,
+        self, AddressKey, Balancer, Cached4, Cached6, Classifier, Config, DROP_REASONS_MAX,
+        DropCounter, Event, Filter, Flow, FlowKey4, FlowKey6, FlowsOpened, Fragmented, FrontendKey,
+        Link, Meter, NextHop, Nic, Node4, Node6, RelationKey, Roots, Row, Vnet, Vtep, Watch, maps,
+        next_program,
     },
     reason::DropReason,
     types::{Addr, BalancerId, LinkId, NicId, VtepId},
 };
+
+use vnetpeer_userspace::dataplane::events::Events;
 
 pub use self::run::{Action, Outcome, Program, super_frame};
 use crate::{capacity, counters::Counters, object, world::Image};
@@ -42,7 +45,7 @@ pub fn available() -> bool {
 /// All programs of the object, loaded.
 pub struct Kernel {
     ebpf: Ebpf,
-    events: RingBuf<MapData>,
+    events: Events,
     _next: Vec<ProgramArray<MapData>>,
     image: Image,
 }
@@ -54,6 +57,11 @@ impl Kernel {
         for (map, entries) in capacity::ALL {
             loader.map_max_entries(map, entries);
         }
+        let cpus = aya::util::nr_cpus().expect("the number of CPUs");
+        let cpus = u32::try_from(cpus).expect("a number of CPUs");
+        loader
+            .map_max_entries(maps::STREAM, cpus * abi::capacity::STREAM)
+            .map_max_entries(maps::STREAM_ENDS, cpus);
         let mut ebpf = loader.load(&object::programs()).expect("create the maps");
         for (name, program) in ebpf.programs_mut() {
             let result = match program {
@@ -64,8 +72,7 @@ impl Kernel {
             result.unwrap_or_else(|error| panic!("load {name}: {error}"));
         }
         let next = connect(&mut ebpf);
-        let events = ebpf.take_map(maps::EVENTS).expect("the map of events");
-        let events = RingBuf::try_from(events).expect("a ring buffer");
+        let events = Events::take(&mut ebpf).expect("the maps of events");
         Self { ebpf, events, _next: next, image: Image::default() }
     }
 
@@ -210,12 +217,31 @@ impl Kernel {
     /// Takes the events since the last call, with the time set to zero.
     pub fn take_events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some(item) = self.events.next() {
-            let event: Event = bytemuck::pod_read_unaligned(&item);
+        self.events.read(usize::MAX, |event, _| {
             assert!(event.time != 0, "an event has a time");
             events.push(Event { time: 0, ..event });
-        }
+        });
         events
+    }
+
+    /// A loaded program, and what the programs tell: to run the one while the other is read.
+    pub fn program_and_events(&mut self, name: &str) -> (&aya::programs::Program, &mut Events) {
+        let program = self.ebpf.program(name).unwrap_or_else(|| panic!("no program {name}"));
+        (program, &mut self.events)
+    }
+
+    /// Says which packets somebody watches.
+    pub fn set_watch(&mut self, watch: Watch) {
+        let map = self.ebpf.map_mut(maps::WATCH).expect("the map of what is watched");
+        let mut map = Array::<_, [u8; size_of::<Watch>()]>::try_from(map).expect("an array");
+        map.set(0, bytemuck::cast::<_, [u8; size_of::<Watch>()]>(watch), 0).expect("set it");
+    }
+
+    /// Events that found no room, of those that somebody watches.
+    pub fn events_lost(&self) -> u64 {
+        const WATCHED: u32 = 1;
+        let lost = per_cpu::<u64, { size_of::<u64>() }>(&self.ebpf, maps::EVENTS_LOST);
+        lost.iter().filter(|(index, _)| *index == WATCHED).map(|(_, lost)| lost).sum()
     }
 }
 

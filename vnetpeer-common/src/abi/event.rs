@@ -70,6 +70,20 @@ pub struct Event {
     pub captured: u32,
 }
 
+/// How far one CPU's part of the stream of events is written and read. Each end has a cache line of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub struct StreamEnds {
+    /// Events that were written since the map was made; the next one is this number modulo the room.
+    pub written: u64,
+    /// Zero.
+    pub reserved1: [u64; 7],
+    /// Events that were read, of those.
+    pub read: u64,
+    /// Zero.
+    pub reserved2: [u64; 7],
+}
+
 /// Bytes of a frame that an event can carry.
 pub const SNAP_MAX: u32 = 2_048;
 

@@ -15,7 +15,7 @@ mod trie;
 
 pub use balancer::{Balancer, FrontendKey, balancer_flags, distribution};
 pub use counters::{DropCounter, Meter};
-pub use event::{Event, SNAP_MAX, Watch, event_flags, stage};
+pub use event::{Event, SNAP_MAX, StreamEnds, Watch, event_flags, stage};
 pub use flow::{
     Action, CACHE_TAGGED_SETS, CACHE_WAYS, CLOSING_SECONDS, CacheTags, Cached4, Cached6,
     FRAGMENT_BUCKETS, Flow, FlowKey4, FlowKey6, FlowPhase, FlowsEnded, FlowsOpened, FragmentKey,
@@ -79,8 +79,14 @@ pub mod maps {
     pub const METERS: &str = "METERS";
     /// Per-CPU array, `slot * DROP_REASONS_MAX + reason` → [`super::DropCounter`].
     pub const DROPS: &str = "DROPS";
-    /// Ring buffer of [`super::Event`], each with the bytes of its frame that were wanted.
+    /// Ring buffer of [`super::Event`], each with the bytes of its frame that were wanted: of packets that somebody
+    /// watches at other stages than drops, or with their bytes.
     pub const EVENTS: &str = "EVENTS";
+    /// Array that user space maps, `CPU * capacity::STREAM + number % capacity::STREAM` → [`super::Event`]: drops
+    /// without their bytes.
+    pub const STREAM: &str = "STREAM";
+    /// Array that user space maps, CPU → [`super::StreamEnds`] of its part of [`STREAM`].
+    pub const STREAM_ENDS: &str = "STREAM_ENDS";
     /// Array, [`super::Nic::slot`] → [`super::Filter`].
     pub const FILTERS: &str = "FILTERS";
     /// Array, [`crate::types::PolicyId`] → index of its [`super::Classifier`] in force; 0: none, and
@@ -120,7 +126,7 @@ pub mod maps {
     pub const SCRATCH: &str = "SCRATCH";
     /// Array of one `u64`: jiffies when program `vnp_clock` last ran.
     pub const CLOCK: &str = "CLOCK";
-    /// Per-CPU array of two `u64`: events that found the ring full, sampled ones and ones that somebody watches.
+    /// Per-CPU array of two `u64`: events that found no room, sampled ones and ones that somebody watches.
     pub const EVENTS_LOST: &str = "EVENTS_LOST";
     /// Array of one [`super::Watch`].
     pub const WATCH: &str = "WATCH";
@@ -182,6 +188,8 @@ pub mod capacity {
     pub const CACHE_SETS_V6: u32 = 32_768;
     /// Fragmented packets on their way.
     pub const FRAGMENTS: u32 = 65_536;
+    /// Events of one CPU in the stream, a power of two.
+    pub const STREAM: u32 = 16_384;
     /// Bytes of the event ring, a power of two and a multiple of the page size.
     pub const EVENTS: u32 = 4 * 1024 * 1024;
 }

@@ -19,7 +19,8 @@ use crate::{
 
 /// Something that can be told as an event. Not a closure, which could not be inlined by force.
 pub trait Describe {
-    /// Fills in an event of zeros.
+    /// Fills in all of an event but its time and what of the frame comes with it. To clear the rest before would cost
+    /// the programs more than to write it.
     fn describe(self, event: &mut Event);
 }
 

@@ -121,7 +121,7 @@ impl<P: Packet> Describe for Seen<'_, P> {
     }
 }
 
-/// Fills in what is known of a packet whose IP header is `outer` bytes further than usual.
+/// Fills in what is known, or not, of a packet whose IP header is `outer` bytes further than usual.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 8 stages")]
 pub(super) fn tell<P: Packet>(
@@ -140,7 +140,7 @@ pub(super) fn tell<P: Packet>(
     // Written from the frame at once: what is kept meanwhile takes the stack that a program does not have.
     let ports_at = match trail.ethertype {
         ethertype::IPV4 => {
-            let Some(ip) = p.get::<Ipv4>(ETHERNET_LEN + outer) else { return };
+            let Some(ip) = p.get::<Ipv4>(ETHERNET_LEN + outer) else { return not_parsed(event) };
             event.src = ip.src.into();
             event.dst = ip.dst.into();
             event.protocol = ip.protocol;
@@ -148,15 +148,16 @@ pub(super) fn tell<P: Packet>(
             has_ports_v4(ip).then_some(ETHERNET_LEN + outer + Ipv4::LEN)
         }
         ethertype::IPV6 => {
-            let Some(ip) = p.get::<Ipv6>(ETHERNET_LEN + outer) else { return };
+            let Some(ip) = p.get::<Ipv6>(ETHERNET_LEN + outer) else { return not_parsed(event) };
             event.src = ip.src.into();
             event.dst = ip.dst.into();
             event.protocol = ip.next_header;
             event.len = u32::from(ip.payload_len.get()) + len_of::<Ipv6>();
             Some(ETHERNET_LEN + outer + Ipv6::LEN)
         }
-        _ => None,
+        _ => return not_parsed(event),
     };
+    (event.src_port, event.dst_port) = (0, 0);
     if let Some(at) = ports_at
         && matches!(event.protocol, protocol::TCP | protocol::UDP)
         && let Some(ports) = p.get::<Ports>(at)
@@ -164,6 +165,14 @@ pub(super) fn tell<P: Packet>(
         event.src_port = ports.src.get();
         event.dst_port = ports.dst.get();
     }
+}
+
+/// There is no IP header.
+#[inline(always)]
+fn not_parsed(event: &mut Event) {
+    (event.src, event.dst) = (Addr::default(), Addr::default());
+    (event.protocol, event.len) = (0, 0);
+    (event.src_port, event.dst_port) = (0, 0);
 }
 
 /// Whether ports follow the header where they usually do.

@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-use aya::maps::{MapData, RingBuf};
 use tokio::{task::yield_now, time::sleep};
 use vnetpeer_common::abi::{Event, event_flags};
 
 use super::watch::Hub;
+use crate::dataplane::events::Events as Source;
 
-/// Between two looks at the ring.
+/// Between two looks at what is told.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// The same while somebody watches.
 const WATCHED_INTERVAL: Duration = Duration::from_millis(5);
 /// Events that are kept.
 const KEPT: usize = 256;
-/// Events of one look.
+/// Events of one look, of each CPU.
 const BATCH: usize = 8_192;
 
 /// The newest sampled drops.
@@ -40,41 +40,30 @@ impl Events {
         kept.push_back(event);
     }
 
-    /// Reads the ring for as long as the agent runs. Looking at a mapped page again and again costs less than
+    /// Reads them for as long as the agent runs. Looking at a mapped page again and again costs less than
     /// being woken for every event.
-    pub async fn read(self, mut ring: RingBuf<MapData>, hub: Arc<Hub>) {
+    pub async fn read(self, mut source: Source, hub: Arc<Hub>) {
         loop {
             let watched = hub.is_watched();
             let mut seen = Vec::new();
-            let mut taken = 0;
-            while taken < BATCH
-                && let Some(item) = ring.next()
-            {
-                taken += 1;
-                let Some((event, frame)) = parse(&item) else { continue };
+            let most = source.read(BATCH, |event, frame| {
                 if event.flags & event_flags::SAMPLED != 0 {
                     self.push(event);
                 }
                 if watched && event.flags & event_flags::WATCHED != 0 {
                     seen.push((event, frame.to_vec()));
                 }
-            }
+            });
+            // Those of one CPU keep their order.
+            seen.sort_by_key(|(event, _)| event.time);
             if watched {
                 hub.tell(&seen);
             }
-            if taken == BATCH {
+            if most == BATCH {
                 yield_now().await;
             } else {
                 sleep(if watched { WATCHED_INTERVAL } else { INTERVAL }).await;
             }
         }
     }
-}
-
-/// An event and the bytes of its frame. A ring of another version may hold other sizes.
-fn parse(item: &[u8]) -> Option<(Event, &[u8])> {
-    let (event, frame) = item.split_at_checked(size_of::<Event>())?;
-    let event: Event = bytemuck::try_pod_read_unaligned(event).ok()?;
-    let captured = usize::try_from(event.captured).ok()?;
-    Some((event, frame.get(..captured)?))
 }

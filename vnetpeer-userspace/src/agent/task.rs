@@ -219,8 +219,8 @@ impl Task {
     pub fn watch_events(&mut self) -> Result<Arc<Hub>, AgentError> {
         let maps = WatchMaps::open(self.reconciler.dataplane())?;
         let hub = Arc::new(Hub::new(self.host.clone(), maps, self.in_force()));
-        if let Some(ring) = self.reconciler.dataplane_mut().maps.take_events() {
-            tokio::spawn(self.events.clone().read(ring, Arc::clone(&hub)));
+        if let Some(source) = self.reconciler.dataplane_mut().maps.take_events() {
+            tokio::spawn(self.events.clone().read(source, Arc::clone(&hub)));
         }
         Ok(hub)
     }

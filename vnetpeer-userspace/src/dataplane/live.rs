@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use aya::{
     Ebpf, EbpfLoader, TestRun as _,
-    maps::{Array, MapData, MapError, RingBuf},
+    maps::{Array, MapData, MapError},
     programs::{Program, ProgramError, TestRunOptions, TestRunResult},
 };
 use vnetpeer_common::{
-    abi::{
-        ABI_VERSION, Event, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, Watch, maps, stage,
-    },
+    abi::{ABI_VERSION, Flow, FlowKey4, FlowKey6, FlowsEnded, FlowsOpened, Watch, maps, stage},
     types::NicId,
 };
 
 use super::{
+    events::Events,
     load::{LAYOUTS, LoadError, OBJECT, link_programs, load_programs},
     maps::{KernelMaps, MapOpError, failed, take},
+    sizes,
     sys::{Abi, HashedMap},
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Maps that packets change, and those that a test run needs otherwise than packets do.
-const OWN: [&str; 19] = [
+const OWN: [&str; 21] = [
     maps::IFACES,
     maps::RULE_HITS,
     maps::FLOWS_V4,
@@ -45,6 +45,8 @@ const OWN: [&str; 19] = [
     maps::DROPS,
     maps::EVENTS_LOST,
     maps::EVENTS,
+    maps::STREAM,
+    maps::STREAM_ENDS,
     maps::WATCH,
     maps::NEXT_TC,
     maps::NEXT_XDP,
@@ -98,7 +100,7 @@ pub struct Ran {
 pub struct Live {
     ebpf: Ebpf,
     maps: KernelMaps,
-    events: RingBuf<MapData>,
+    events: Events,
     flows_v4: HashedMap<FlowKey4, Flow>,
     flows_v6: HashedMap<FlowKey6, Flow>,
     opened: Array<MapData, Abi<FlowsOpened>>,
@@ -114,6 +116,7 @@ impl Live {
         if !directory.join(maps::CONFIG).exists() {
             return Err(LiveError::NoMaps(pin_dir.display().to_string()));
         }
+        let cpus = sizes::possible_cpus()?;
         let mut loader = EbpfLoader::new();
         for layout in LAYOUTS.iter().filter(|layout| !OWN.contains(&layout.name)) {
             loader.map_pin_path(layout.name, directory.join(layout.name));
@@ -125,7 +128,9 @@ impl Live {
             .map_max_entries(maps::CACHE_V6, CACHE)
             .map_max_entries(maps::CACHE_TAGS_V4, CACHE)
             .map_max_entries(maps::CACHE_TAGS_V6, CACHE)
-            .map_max_entries(maps::EVENTS, EVENTS);
+            .map_max_entries(maps::EVENTS, EVENTS)
+            .map_max_entries(maps::STREAM, sizes::streamed(cpus))
+            .map_max_entries(maps::STREAM_ENDS, cpus);
         let mut ebpf = loader.load(OBJECT).map_err(|error| LoadError::from(Box::new(error)))?;
         load_programs(&mut ebpf)?;
         link_programs(&mut ebpf)?;
@@ -220,19 +225,18 @@ impl Live {
     /// What the programs told of the frame. A drop comes after all else.
     fn told(&mut self) -> Option<FrameEnd> {
         let mut end = None;
-        while let Some(item) = self.events.next() {
-            let Some(event) = item.get(..size_of::<Event>()) else { continue };
-            let event: Event = bytemuck::pod_read_unaligned(event);
+        let mut dropped = None;
+        self.events.read(usize::MAX, |event, _| {
             let stages = u32::from(event.stages);
             if event.reason != 0 {
-                end = Some(FrameEnd::dropped(event.reason, event.nic));
+                dropped = Some(FrameEnd::dropped(event.reason, event.nic));
             } else if stages & stage::DELIVERED != 0 {
                 end = Some(FrameEnd::Delivered(event.nic.0));
             } else if stages & stage::ENCAPSULATED != 0 {
                 end = Some(FrameEnd::Transmitted);
             }
-        }
-        end
+        });
+        dropped.or(end)
     }
 }
 

@@ -167,7 +167,9 @@ impl Dataplane {
             .map_max_entries(maps::CACHE_V4, sets_v4)
             .map_max_entries(maps::CACHE_V6, sets_v6)
             .map_max_entries(maps::CACHE_TAGS_V4, sizes::cache_tags(sets_v4))
-            .map_max_entries(maps::CACHE_TAGS_V6, sizes::cache_tags(sets_v6));
+            .map_max_entries(maps::CACHE_TAGS_V6, sizes::cache_tags(sets_v6))
+            .map_max_entries(maps::STREAM, sizes::streamed(cpus))
+            .map_max_entries(maps::STREAM_ENDS, cpus);
         let mut ebpf = loader.load(OBJECT).map_err(Box::new)?;
         load_programs(&mut ebpf)?;
         link_programs(&mut ebpf)?;
@@ -293,6 +295,8 @@ pub(super) const LAYOUTS: &[Layout] = &[
     per_cpu::<abi::Meter>(maps::METERS),
     per_cpu::<abi::DropCounter>(maps::DROPS),
     per_cpu::<u64>(maps::EVENTS_LOST),
+    array::<abi::Event>(maps::STREAM),
+    array::<abi::StreamEnds>(maps::STREAM_ENDS),
     array::<abi::Watch>(maps::WATCH),
     programs(maps::NEXT_TC),
     programs(maps::NEXT_XDP),

@@ -9,10 +9,7 @@ use std::{
 
 use aya::{
     Ebpf,
-    maps::{
-        Array, HashMap, IterableMap as _, Map, MapData, MapError, PerCpuArray, PerCpuValues,
-        RingBuf,
-    },
+    maps::{Array, HashMap, IterableMap as _, Map, MapData, MapError, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
 use bytemuck::{Pod, Zeroable};
@@ -24,6 +21,7 @@ use vnetpeer_common::{
 
 use super::{
     LoadError,
+    events::Events,
     sys::{self, Abi},
 };
 use crate::topology::plan::{Op, RawMaps};
@@ -73,7 +71,7 @@ pub struct KernelMaps {
     meters: PerCpuMap<Meter>,
     drops: PerCpuMap<DropCounter>,
     events_lost: PerCpuMap<u64>,
-    events: Option<RingBuf<MapData>>,
+    events: Option<Events>,
 }
 
 /// Takes a map out of the object under its expected type.
@@ -110,7 +108,7 @@ impl KernelMaps {
             meters: take(ebpf, maps::METERS)?,
             drops: take(ebpf, maps::DROPS)?,
             events_lost: take(ebpf, maps::EVENTS_LOST)?,
-            events: Some(take(ebpf, maps::EVENTS)?),
+            events: Some(Events::take(ebpf)?),
         })
     }
 
@@ -238,13 +236,13 @@ impl KernelMaps {
         Ok(by_reason)
     }
 
-    /// Sampled drops whose events found the ring full.
+    /// Sampled drops whose events found no room.
     pub fn events_lost(&self) -> Result<u64, MapOpError> {
         Ok(per_cpu(&self.events_lost, 0, maps::EVENTS_LOST)?.iter().map(|Abi(count)| *count).sum())
     }
 
-    /// The event ring; it has one reader, so it can be taken once.
-    pub fn take_events(&mut self) -> Option<RingBuf<MapData>> {
+    /// What programs tell of packets; it has one reader, so it can be taken once.
+    pub fn take_events(&mut self) -> Option<Events> {
         self.events.take()
     }
 }

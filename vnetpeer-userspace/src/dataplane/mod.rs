@@ -5,6 +5,7 @@
 //! - [`attach`]: puts programs on interfaces and takes them off, by pinned links.
 //! - [`features`], [`clock`]: what the kernel can, and how well it keeps the time.
 //! - [`counters`]: meters and drops, read in batches.
+//! - [`events`]: what the programs tell of packets.
 //! - [`flows`]: the flow tables and their counters, for listing and aging.
 //! - [`live`]: frames through a copy of the programs, without a trace.
 //! - `sizes`: how large the maps that hold flows are.
@@ -17,6 +18,7 @@
 pub mod attach;
 pub mod clock;
 pub mod counters;
+pub mod events;
 pub mod features;
 pub mod flows;
 pub mod live;

@@ -48,6 +48,11 @@ pub(super) fn cache_tags(entries: u32) -> u32 {
     entries.div_ceil(CACHE_WAYS * CACHE_TAGGED_SETS)
 }
 
+/// Entries of the stream of events for so many CPUs.
+pub(super) const fn streamed(cpus: u32) -> u32 {
+    cpus.saturating_mul(capacity::STREAM)
+}
+
 /// Sets per CPU of a flow cache of so many entries, if that is a power of two.
 fn cache_sets(entries: u32, cpus: u32) -> Option<u32> {
     let of_one_set = cpus.checked_mul(CACHE_WAYS)?;

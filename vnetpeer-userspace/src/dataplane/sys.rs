@@ -1,6 +1,10 @@
 //! The one place of user space with `unsafe`: which types may be map keys and values, and the calls of
 //! bpf(2) that aya has no function for.
 
+mod mapped;
+
+pub(super) use self::mapped::Mapped;
+
 use std::{
     io,
     marker::PhantomData,

@@ -1,4 +1,4 @@
-//! What the programs are to tell of single packets, and how much of it found the ring full.
+//! What the programs are to tell of single packets, and how much of it found no room.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +32,7 @@ impl WatchMaps {
         map.set(0, Abi(watch), 0).map_err(failed("set an entry", maps::WATCH))
     }
 
-    /// Watched packets whose events found the ring full, since the maps exist.
+    /// Watched packets whose events found no room, since the maps exist.
     pub fn lost(&self) -> Result<u64, MapOpError> {
         let values = self.lost.get(&WATCHED, 0);
         let values = values.map_err(failed("read a counter", maps::EVENTS_LOST))?;

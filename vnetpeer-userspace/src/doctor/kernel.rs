@@ -15,7 +15,7 @@ const CHECK_BTF: &str = "BTF";
 const CHECK_MEMORY: &str = "memory";
 /// Maps of default capacity: MiB of one host, and MiB more for each CPU.
 const MAPS_MIB: u64 = 130;
-const MAPS_MIB_PER_CPU: u64 = 20;
+const MAPS_MIB_PER_CPU: u64 = 22;
 
 /// Everything about the kernel. `is_loaded`: an agent has its programs and maps in force here.
 pub fn check(is_loaded: bool) -> Vec<Diagnosis> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map, MapData, PerCpuArray, ProgramArray, RingBuf},
+    maps::{Array, HashMap, Map, MapData, PerCpuArray, ProgramArray},
     programs::{Program, ProgramFd, SchedClassifier, Xdp},
 };
 use bytemuck::Pod;
@@ -18,6 +18,7 @@ use vnetpeer_common::{
     types::{Addr, LinkId, NicId},
 };
 use vnetpeer_tests::{object, world::Image};
+use vnetpeer_userspace::dataplane::events::Events;
 
 use crate::{
     harness::{self, At},
@@ -39,7 +40,7 @@ pub(crate) struct Instance {
     /// The programs behind a cache miss, by hook. The kernel empties an array with its last descriptor.
     next: [ProgramArray<MapData>; 2],
     guest: Nic,
-    events: RingBuf<MapData>,
+    events: Events,
 }
 
 impl Instance {
@@ -51,12 +52,15 @@ impl Instance {
             (filter.flows_max, filter.half_open_max) = (u32::MAX, u32::MAX);
         }
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| error).context("count the CPUs")?;
-        let ways = u32::try_from(cpus).context("a number of CPUs")? * CACHE_WAYS;
+        let cpus = u32::try_from(cpus).context("a number of CPUs")?;
+        let ways = cpus * CACHE_WAYS;
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(maps::CACHE_V4, ways * SETS[0])
             .map_max_entries(maps::CACHE_V6, ways * SETS[1])
             .map_max_entries(maps::CACHE_TAGS_V4, ways * SETS[0] / TAGGED)
             .map_max_entries(maps::CACHE_TAGS_V6, ways * SETS[1] / TAGGED)
+            .map_max_entries(maps::STREAM, cpus * capacity::STREAM)
+            .map_max_entries(maps::STREAM_ENDS, cpus)
             .load(&object::programs())
             .context("load vnetpeer")?;
         for (name, program) in ebpf.programs_mut() {
@@ -73,8 +77,7 @@ impl Instance {
         };
         let next = [next(maps::NEXT_XDP)?, next(maps::NEXT_TC)?];
         let guest = *image.nics.get(&GUEST.nic.0).context("the guest's NIC")?;
-        let events = ebpf.take_map(maps::EVENTS).context("no map of events")?;
-        let events = RingBuf::try_from(events)?;
+        let events = Events::take(&mut ebpf)?;
         let mut instance = Self { ebpf, next, guest, events };
         instance.connect()?;
         instance.fill(&image)?;
@@ -165,9 +168,9 @@ impl Instance {
         self.array::<_, { size_of::<Watch>() }>(maps::WATCH, &BTreeMap::from([(0, watch)]))
     }
 
-    /// Reads the ring and forgets what was in it.
+    /// Reads what was told and forgets it.
     pub(crate) fn empty_events(&mut self) {
-        while self.events.next().is_some() {}
+        while self.events.read(usize::MAX, |_, _| ()) > 0 {}
     }
 
     /// Makes all cached actions of the guest void.
